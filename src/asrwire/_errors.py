@@ -68,6 +68,13 @@ class ASRWireError(Exception):
         self.event = event
         self.path = path
 
+    def _again(self) -> ASRWireError:
+        # What an object that failed raises at every further call: the same error, without output handed out already.
+        copy = type(self)(*self.args)
+        copy.__dict__.update(self.__dict__)
+        copy.output = None if self.output is None else type(self.output)()
+        return copy
+
 
 class ConfigError(ASRWireError, ValueError):
     """Refused here, before any I/O: an argument, an option or the environment is wrong."""
