@@ -1,0 +1,79 @@
+# asrwire: the wire-level core of streaming speech recognition over HTTP.
+#
+# The public names, in groups, and nothing else. Clients load on first use, so that importing the parsers costs no more
+# than importing what they need.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._assembler import Update
+from ._chunked import ChunkedDecoder
+from ._errors import (
+    ASRWireError,
+    Closed,
+    ConfigError,
+    ConnectFailed,
+    ContentTypeError,
+    DecodeError,
+    HTTPStatusError,
+    LimitExceeded,
+    NoTimes,
+    PoolTimeout,
+    ProtocolError,
+    ResultExpired,
+    ServiceError,
+    TaskFailed,
+    Timeout,
+    TLSFailed,
+    Truncated,
+)
+from ._files import FileFailed, FileResult, read_result
+from ._limits import Limits, Timeouts
+from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
+from ._sse import EventStreamParser, ServerSentEvent
+from ._stream import ResultStream
+from ._timeline import NO_TIME, WordTimeline
+from ._transcript import Transcript
+
+if TYPE_CHECKING:
+    from ._client import AsyncClient, AsyncStream, Client, Stream
+    from ._options import FunASRFlashOptions, FunASRRealtimeOptions, QwenOptions
+
+__version__ = "0.1.0"
+
+# fmt: off
+__all__ = [
+    # bytes
+    "EventStreamParser", "ServerSentEvent", "ChunkedDecoder",
+    # results
+    "ResultStream", "read_result", "Update", "Partial", "Final", "Amended", "Incomplete", "TextDelta",
+    "Word", "Sentence", "Usage", "Transcript", "WordTimeline", "NO_TIME", "FileResult", "FileFailed",
+    # clients
+    "Client", "AsyncClient", "Stream", "AsyncStream", "Timeouts", "Limits",
+    "QwenOptions", "FunASRFlashOptions", "FunASRRealtimeOptions",
+    # errors
+    "ASRWireError", "ConfigError", "PoolTimeout", "ConnectFailed", "TLSFailed", "Timeout", "ProtocolError", "Truncated",
+    "HTTPStatusError", "ContentTypeError", "DecodeError", "LimitExceeded", "ServiceError", "TaskFailed",
+    "ResultExpired", "Closed", "NoTimes",
+]
+# fmt: on
+
+_LAZY = {
+    "Client": "_client", "AsyncClient": "_client", "Stream": "_client", "AsyncStream": "_client",
+    "QwenOptions": "_options", "FunASRFlashOptions": "_options", "FunASRRealtimeOptions": "_options",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        from importlib import import_module
+
+        value: object = getattr(import_module("." + _LAZY[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,501 @@
+# From what was heard, event by event, to sentences that stay: a pure state machine, the readable truth of section
+# "Sentences" in the documentation.
+#
+# Knows: which sentence an event belongs to, what is final, repeated, late, cumulative or amended, and which text of it
+# is new. Must not know: JSON, envelopes, bytes, how a stream ends (it is told).
+#
+# The books balance: `table[u.sentence.index] = u.sentence` for every update (deleting the other indexes of
+# `Amended.replaced`) is at every moment what `sentences` holds.
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from ._decode import Heard
+from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
+
+Key: TypeAlias = tuple[int, int | None, int]  # channel, sentence_id or None, number of a sentence without id
+Update: TypeAlias = Partial | Final | Amended | Incomplete | TextDelta
+
+TOLERANCE = 20  # ms by which neighbouring sentences may overlap and still be two
+
+
+@dataclass(slots=True)
+class _Open:
+    """A sentence handed out and not final. ``shown`` is its text as last handed out."""
+
+    sentence: Sentence
+    heard: Heard
+    shown: str
+
+
+@dataclass(slots=True, eq=False)
+class _Done:
+    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new."""
+
+    key: Key
+    heard: Heard
+    sentence: Sentence
+
+
+@dataclass(slots=True)
+class _Channel:
+    """Sentences without ids are told apart by time: ``finals`` are in order of ``begins``."""
+
+    open: Key | None = None
+    count: int = 0
+    begins: list[int] = field(default_factory=list)
+    finals: list[_Done] = field(default_factory=list)
+    last_id: int | None = None
+
+
+class Assembler:
+    """Sentences from `Heard` values.
+
+    Args:
+        issues: counted into: what was dropped, inferred or odd.
+        partials: hand out `Partial` updates. Without them nothing else changes but ``kept``, which is relative to what
+            was handed out.
+    """
+
+    def __init__(self, issues: Counter[str], partials: bool = True) -> None:
+        self.issues = issues
+        self.partials = partials
+        self.finals: dict[int, Sentence] = {}  # by index, in the order handed out
+        self.silent = False  # an answer "nothing was heard" was seen
+        self._open: dict[Key, _Open] = {}
+        self._done: dict[Key, _Done] = {}
+        self._chains: dict[tuple[int, int], list[_Done]] = {}  # finals of one channel and begin, each beyond the last
+        self._channels: dict[int, _Channel] = {}
+        self._next_index = 0
+
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """Finals in the order handed out (an amended one keeps its place), then the open ones."""
+        return (*self.finals.values(), *(open_.sentence for open_ in self._open.values()))
+
+    @property
+    def has_open(self) -> bool:
+        return bool(self._open)
+
+    def hear(self, heard: Heard, *, usage: Usage | None, raw: bytes, whole: bool) -> list[Update]:
+        """Takes one sentence object in; ``whole``: from a whole JSON body, not from an event stream."""
+        updates: list[Update] = []
+        if heard.heartbeat:
+            self.issues["heartbeat"] += 1
+            return updates
+        finality = None
+        if heard.end:
+            finality = "sentence_end"
+        elif heard.end is None and whole and heard.end_time is not None:
+            finality = "end_time"
+        if finality is None and not heard.text and not heard.words and not (heard.begin and heard.sentence_id != 0):
+            # Nothing said: a heartbeat, the answer to silence, or (of an open sentence) a text taken back.
+            if not self._is_open(heard):
+                self.silent = True
+                return updates
+        key = self._key(heard)
+        done = self._done.get(key)
+        if finality is not None:
+            update = self._final(key, done, heard, finality, usage, raw)
+        elif done is not None:
+            self.issues["late_partial"] += 1
+            update = None
+        else:
+            update = self._partial(key, heard, raw)
+        if update is not None:
+            updates.append(update)
+        if heard.stash is not None and heard.stash.text:
+            stash = replace(heard.stash, channel_id=heard.channel_id, end=False)
+            updates += self.hear(stash, usage=None, raw=raw, whole=whole)
+        return updates
+
+    def end(self, reason: str) -> list[Update]:
+        """Hands out every open sentence as `Incomplete`; never as final."""
+        updates: list[Update] = []
+        for open_ in self._open.values():
+            text, words = self._new_part(open_.heard)
+            if text != open_.sentence.text:
+                open_.sentence = _sentence(open_.heard, open_.sentence.index, text, words, open_.sentence.revision + 1,
+                                           open_.sentence.raw)
+            updates.append(Incomplete(open_.sentence, reason, _common(open_.shown, text)))
+        return updates
+
+    # -- which sentence ------------------------------------------------------------------------------------------------
+
+    def _key(self, heard: Heard) -> Key:
+        channel = self._channels.setdefault(heard.channel_id, _Channel())
+        if heard.sentence_id is not None:
+            key = (heard.channel_id, heard.sentence_id, 0)
+            if key not in self._open and key not in self._done:
+                if channel.last_id is not None and heard.sentence_id > channel.last_id + 1:
+                    self.issues["id_gap"] += 1
+                channel.last_id = max(heard.sentence_id, channel.last_id or 0)
+            return key
+        # Without an id: what begins inside a final sentence belongs to it (a repeat, or late), unless it goes on where
+        # that sentence ended; all else belongs to the open sentence of the channel, or opens one.
+        if heard.begin_time is not None and channel.finals:
+            at = bisect_right(channel.begins, heard.begin_time) - 1
+            if at >= 0:
+                done = channel.finals[at]
+                if heard.begin_time == done.heard.begin_time:
+                    if heard.end and _same(heard, done.heard):
+                        return done.key
+                    last = self._chains.get((heard.channel_id, heard.begin_time), [done])[-1]
+                    if not heard.end and _covered(heard, last.heard):
+                        return last.key
+                    if _split(heard, last.heard) is None and not _covered(heard, last.heard):
+                        return last.key
+                elif done.heard.end_time is not None and heard.begin_time < done.heard.end_time - TOLERANCE:
+                    return done.key
+        if channel.open is None:
+            channel.count += 1
+            self.issues["missing_id"] += 1
+            channel.open = (heard.channel_id, None, channel.count)
+        return channel.open
+
+    def _is_open(self, heard: Heard) -> bool:
+        if heard.sentence_id is not None:
+            return (heard.channel_id, heard.sentence_id, 0) in self._open
+        channel = self._channels.get(heard.channel_id)
+        return channel is not None and channel.open in self._open
+
+    # -- partials ------------------------------------------------------------------------------------------------------
+
+    def _partial(self, key: Key, heard: Heard, raw: bytes) -> Update | None:
+        open_ = self._open.get(key)
+        text, words = self._new_part(heard)
+        if open_ is None:
+            if not text and not words and not heard.begin:  # all of it is final already
+                self.issues["late_partial"] += 1
+                return None
+            sentence = _sentence(heard, self._take_index(), text, words, 0, raw)
+            stable, kept = _stable(sentence, None), 0
+            self._open[key] = open_ = _Open(sentence, heard, "")
+        else:
+            before = open_.sentence
+            if _same(heard, open_.heard) and text == before.text:
+                self.issues["repeated_partial"] += 1
+                return None
+            sentence = _sentence(heard, before.index, text, words, before.revision + 1, raw)
+            stable, kept = _stable(sentence, before), _common(open_.shown, text)
+            open_.sentence, open_.heard = sentence, heard
+        if not self.partials:
+            return None
+        open_.shown = text
+        return Partial(sentence, stable, kept)
+
+    # -- finals --------------------------------------------------------------------------------------------------------
+
+    def _final(
+        self, key: Key, done: _Done | None, heard: Heard, finality: str, usage: Usage | None, raw: bytes
+    ) -> Update | None:
+        if done is not None:
+            if _same(heard, done.heard):
+                self.issues["repeated_final"] += 1
+                return None
+            return self._amend_again(done, heard, finality, raw)
+        chain = self._chain(heard)
+        text, words, begin = heard.text, heard.words, heard.begin_time
+        if chain:
+            rest = _split(heard, chain[-1].heard)
+            if _covered(heard, chain[-1].heard):  # an earlier state of what is final, or the same under another id
+                return self._drop(key, heard, chain)
+            if rest is None:
+                return self._amend_chain(key, heard, finality, raw, chain)
+            text, words = rest
+            begin = words[0].begin_time if words else None
+        open_ = self._open.pop(key, None)
+        index = self._take_index() if open_ is None else open_.sentence.index
+        if open_ is not None and open_.sentence.text and not text:
+            self.issues["emptied"] += 1
+        revision = 0 if open_ is None else open_.sentence.revision + 1
+        sentence = _sentence(heard, index, text, words, revision, raw, finality=finality, begin=begin)
+        self.finals[index] = sentence
+        self._remember(_Done(key, heard, sentence))
+        return Final(sentence, usage, 0 if open_ is None else _common(open_.shown, text))
+
+    def _chain(self, heard: Heard) -> list[_Done] | None:
+        # The finals that a cumulative sentence would repeat: same channel, same begin. Two sentences that only share
+        # their begin (a server that knows no times) are told apart by their first word, or else by their text.
+        if heard.begin_time is None or not (heard.text or heard.words):
+            return None
+        chain = self._chains.get((heard.channel_id, heard.begin_time))
+        if not chain:
+            return None
+        last = chain[-1].heard
+        if heard.words and heard.words[0].begin_time is not None and last.end_time is not None:
+            return chain if heard.words[0].begin_time < last.end_time - TOLERANCE else None
+        return chain if 2 * _common(heard.text, last.text) >= min(len(last.text), len(heard.text)) else None
+
+    def _new_part(self, heard: Heard) -> tuple[str, tuple[Word, ...]]:
+        """What of a partial is not final yet. Where a revision blurs that, words decide by time, then text by prefix."""
+        chain = self._chain(heard)
+        if not chain:
+            return heard.text, heard.words
+        last = chain[-1].heard
+        rest = _split(heard, last)
+        if rest is not None:
+            return rest
+        if _covered(heard, last):
+            return "", ()
+        self.issues["unaligned"] += 1
+        end = last.end_time
+        if end is not None and heard.words:
+            first = next(
+                (i for i, w in enumerate(heard.words) if w.begin_time is not None and w.begin_time >= end - TOLERANCE),
+                len(heard.words),
+            )
+            return _from_word(heard, first)
+        return heard.text[_common(heard.text, last.text):].lstrip(), ()
+
+    def _amend_again(self, done: _Done, heard: Heard, finality: str, raw: bytes) -> Update | None:
+        # A final of a known key with other content.
+        chain = self._chains.get((done.heard.channel_id, done.heard.begin_time)) if done.heard.begin_time is not None else None
+        if not chain or done not in chain:
+            return self._amend([done], done.key, heard, finality, raw, heard.text, heard.words, heard.begin_time, None)
+        at = chain.index(done)
+        if at:
+            before = chain[at - 1].heard
+            if _covered(heard, before):
+                self.issues["late_final"] += 1
+                return None
+            rest = _split(heard, before)
+            if rest is not None:
+                begin = rest[1][0].begin_time if rest[1] else None
+                return self._amend([done], done.key, heard, finality, raw, *rest, begin, chain)
+        return self._amend(chain[: at + 1], done.key, heard, finality, raw, heard.text, heard.words, heard.begin_time, chain)
+
+    def _amend_chain(self, key: Key, heard: Heard, finality: str, raw: bytes, chain: list[_Done]) -> Update | None:
+        # A cumulative final that rewrites what was final: it stands for all it covers.
+        end = heard.end_time
+        covered = [done for done in chain if end is None or done.heard.end_time is None or done.heard.end_time <= end]
+        if not covered:
+            return self._drop(key, heard, chain)
+        return self._amend(covered, key, heard, finality, raw, heard.text, heard.words, heard.begin_time, chain)
+
+    def _amend(
+        self, covered: list[_Done], key: Key, heard: Heard, finality: str, raw: bytes, text: str, words: tuple[Word, ...],
+        begin: int | None, chain: list[_Done] | None,
+    ) -> Update:  # fmt: skip
+        replaced = [done.sentence for done in covered]
+        open_ = self._open.pop(key, None)
+        if open_ is not None:
+            replaced.append(open_.sentence)
+        revision = max(sentence.revision for sentence in replaced) + 1
+        sentence = _sentence(heard, replaced[0].index, text, words, revision, raw, finality=finality, begin=begin)
+        self.finals[sentence.index] = sentence
+        for old in replaced[1:]:
+            self.finals.pop(old.index, None)
+        self.issues["amended"] += 1
+        done = _Done(key, heard, sentence)
+        for old_done in covered:
+            self._done[old_done.key] = done
+            self._forget(old_done)
+        chained = False
+        if chain is not None:
+            at = chain.index(covered[0])
+            del chain[at : at + len(covered)]
+            chained = heard.begin_time == covered[0].heard.begin_time
+            if chained:
+                chain.insert(at, done)
+        self._remember(done, chained)
+        return Amended(sentence, tuple(replaced))
+
+    def _drop(self, key: Key, heard: Heard, chain: list[_Done]) -> Update | None:
+        # Nothing in this final is new. Was it shown as a partial, that has to go from the books.
+        self.issues["late_final"] += 1
+        last = chain[-1]
+        self._done[key] = last
+        open_ = self._open.pop(key, None)
+        channel = self._channels[heard.channel_id]
+        if channel.open == key:
+            channel.open = None
+        if open_ is None:
+            return None
+        old = last.sentence
+        again = Sentence(old.index, old.sentence_id, old.channel_id, old.begin_time, old.end_time, old.text, old.words,
+                         old.language, old.emotion, old.speaker_id, True, old.finality, old.revision + 1, old.raw)
+        last.sentence = self.finals[old.index] = again
+        return Amended(again, (old, open_.sentence))
+
+    def _remember(self, done: _Done, chained: bool = False) -> None:
+        channel, begin = done.heard.channel_id, done.heard.begin_time
+        self._done[done.key] = done
+        if begin is not None and done.heard.text and not chained:
+            chain = self._chains.setdefault((channel, begin), [])
+            if not chain or _split(done.heard, chain[-1].heard) is not None:
+                chain.append(done)
+        state = self._channels[channel]
+        if state.open == done.key:
+            state.open = None
+        if done.key[1] is None and begin is not None:
+            at = bisect_right(state.begins, begin)
+            state.begins.insert(at, begin)
+            state.finals.insert(at, done)
+
+    def _forget(self, done: _Done) -> None:
+        state = self._channels[done.heard.channel_id]
+        if done in state.finals:
+            at = state.finals.index(done)
+            del state.begins[at], state.finals[at]
+
+    def _take_index(self) -> int:
+        self._next_index += 1
+        return self._next_index - 1
+
+
+def _sentence(
+    heard: Heard, index: int, text: str, words: tuple[Word, ...], revision: int, raw: bytes | None, *,
+    finality: str | None = None, begin: int | None = None,
+) -> Sentence:  # fmt: skip
+    if finality is None:
+        begin = heard.begin_time if text == heard.text else words[0].begin_time if words else None
+    return Sentence(
+        index, heard.sentence_id, heard.channel_id, begin, heard.end_time, text, words, heard.language, heard.emotion,
+        heard.speaker_id, finality is not None, finality, revision, raw,
+    )  # fmt: skip
+
+
+def _same(a: Heard, b: Heard) -> bool:
+    # Everything but the marks of the event itself: a repeat may come without sentence_begin or stash.
+    return (
+        a.text == b.text
+        and a.words == b.words
+        and (a.begin_time, a.end_time, a.language, a.emotion, a.speaker_id)
+        == (b.begin_time, b.end_time, b.language, b.emotion, b.speaker_id)
+    )
+
+
+def _split(heard: Heard, before: Heard) -> tuple[str, tuple[Word, ...]] | None:
+    """What of a cumulative sentence goes beyond ``before``; None where it does not start with it (or adds nothing)."""
+    count = len(before.words)
+    if count and len(heard.words) > count and heard.words[:count] == before.words:
+        return _from_word(heard, count, before.text)
+    if before.text and len(heard.text) > len(before.text) and heard.text.startswith(before.text):
+        if not heard.words:
+            return heard.text[len(before.text) :].lstrip(), ()
+        spans = Sentence(0, text=heard.text, words=heard.words).spans()
+        first = next((i for i, span in enumerate(spans) if span and span[0] >= len(before.text)), len(spans))
+        return heard.text[len(before.text) :].lstrip(), heard.words[first:]
+    if count and len(heard.words) > count and all(map(_alike, heard.words, before.words)):
+        return _from_word(heard, count, before.text)
+    return None
+
+
+def _alike(a: Word, b: Word) -> bool:
+    # `fixed` and the times' last digits may settle between two events; what was said may not change.
+    return a.text == b.text and a.punctuation == b.punctuation and a.begin_time == b.begin_time
+
+
+def _covered(heard: Heard, final: Heard) -> bool:
+    """Whether ``final`` already says all that ``heard`` says."""
+    if heard.words and final.words:
+        count = len(heard.words)
+        return count <= len(final.words) and all(map(_alike, heard.words, final.words[:count]))
+    return final.text.startswith(heard.text)
+
+
+def _from_word(heard: Heard, first: int, before: str = "") -> tuple[str, tuple[Word, ...]]:
+    """Text and words of a sentence from its word number ``first`` on."""
+    words = heard.words[first:]
+    if before and heard.text.startswith(before):
+        return heard.text[len(before) :].lstrip(), words
+    spans = Sentence(0, text=heard.text, words=heard.words).spans()
+    span = spans[first] if words else (len(heard.text), 0)
+    if span is not None:
+        return heard.text[span[0] :].lstrip(), words
+    return "".join([w.text + w.punctuation for w in words]).strip(), words
+
+
+def _common(a: str, b: str) -> int:
+    """Length of the longest common prefix, in O(log n) comparisons of slices."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _stable(sentence: Sentence, before: Sentence | None) -> int:
+    """Leading characters that will not change, by our reckoning: up to the end of the leading words that the service
+    calls ``fixed``, or that the last two events agree on (LocalAgreement-2), whichever reaches further."""
+    words = sentence.words
+    fixed = 0
+    while fixed < len(words) and words[fixed].fixed:
+        fixed += 1
+    if before is None:
+        agreed = 0
+    elif not words:
+        return _common(before.text, sentence.text)
+    else:
+        agreed = 0
+        for a, b in zip(words, before.words, strict=False):
+            if a.text != b.text or a.punctuation != b.punctuation:
+                break
+            agreed += 1
+    settled = max(fixed, agreed)
+    if not settled:
+        return 0
+    spans = sentence.spans()
+    while settled and spans[settled - 1] is None:
+        settled -= 1
+    span = spans[settled - 1] if settled else None
+    return span[1] if span else 0
+
+
+class TextAssembler:
+    """The text of a dialect that has no sentences and no times.
+
+    Args:
+        issues: counted into.
+        incremental: for ``choices[].message`` streams: True, each text is appended; False, it replaces all before it;
+            None, the stream shows it: cumulative (the service's default) when a text starts with the one before it.
+    """
+
+    def __init__(self, issues: Counter[str], incremental: bool | None) -> None:
+        self.issues = issues
+        self.incremental = incremental
+        self._parts: list[str] = []  # joined only when asked for: a long text in many deltas stays linear
+        self._size = 0
+
+    @property
+    def text(self) -> str:
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._parts else ""
+
+    def hear(self, text: str, mode: str) -> list[Update]:
+        """``mode`` is `Body.mode`. Returns at most one `TextDelta`."""
+        if mode == "delta" or (mode == "message" and self._appends(text)):
+            offset, new = self._size, text
+            self._parts.append(text)
+            self._size += len(text)
+        else:
+            before = self.text
+            offset = _common(before, text)
+            new = text[offset:]
+            self._parts, self._size = [text], len(text)
+            if text == before:
+                return []
+            return [TextDelta(new, offset)]  # shorter text: an empty delta cuts it
+        return [TextDelta(new, offset)] if new else []
+
+    def _appends(self, text: str) -> bool:
+        if self.incremental is None and self.text and text:
+            # The second text decides. Every answer but the default is a doubt, and so is a repeated text.
+            longer = len(text) > len(self.text)
+            self.incremental = not (text.startswith(self.text) or (longer and _common(text, self.text) > 0))
+            if self.incremental or not longer:
+                self.issues["incremental_guessed"] += 1
+        elif self.incremental is False and not text.startswith(self.text):
+            self.issues["revised_text"] += 1
+        return bool(self.incremental)

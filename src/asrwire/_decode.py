@@ -1,0 +1,397 @@
+# From the JSON of one event or body to one shape, whatever the envelope or dialect: a `Body`.
+#
+# Knows: every layout of the services' JSON and which member may have which type. This is the only module that does.
+# Must not know: what came before (revisions, finals, the end of a stream), bytes on the wire, sockets.
+# Wrong types end in DecodeError with the path of the member; unknown members are left alone (`Sentence.raw` has them).
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ._errors import DecodeError
+from ._model import Usage, Word
+
+MAX_TIME = 2**31 - 1  # ms; 24 days, and what an int32 column holds
+
+# Codes by which the services say "there was nothing to hear": an answer, not a failure.
+NO_SPEECH = ("ASR_RESPONSE_HAVE_NO_WORDS", "SUCCESS_WITH_NO_VALID_FRAGMENT", "NO_INPUT_AUDIO_ERROR", "NO_VALID_AUDIO_ERROR")
+
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+@dataclass(slots=True)
+class Heard:
+    """One ``sentence`` object, typed. ``end`` is sentence_end, None where the key is absent."""
+
+    sentence_id: int | None
+    channel_id: int
+    begin_time: int | None
+    end_time: int | None
+    text: str
+    words: tuple[Word, ...]
+    language: str | None
+    emotion: str | None
+    speaker_id: int | str | None
+    end: bool | None
+    begin: bool
+    heartbeat: bool
+    stash: Heard | None
+
+
+@dataclass(slots=True)
+class Failure:
+    """An error the service reports in a body."""
+
+    code: str | None
+    message: str
+    request_id: str | None
+
+    @property
+    def no_speech(self) -> bool:
+        return self.code in NO_SPEECH or any(code in self.message for code in NO_SPEECH)
+
+
+@dataclass(slots=True)
+class Body:
+    """What one JSON body says. ``text`` is set in text-only dialects; ``mode`` says how it relates to earlier text:
+    "delta" (append), "whole" (replace), or "message" (``choices[].message``: as ``incremental_output`` asked for)."""
+
+    sentences: list[Heard] = field(default_factory=list)
+    text: str | None = None
+    mode: str = "whole"
+    running_text: str | None = None
+    choices: bool = False
+    finish_reason: str | None = None
+    language: str | None = None
+    emotion: str | None = None
+    usage: Usage | None = None
+    request_id: str | None = None
+    model: str | None = None
+    created: int | None = None
+    failure: Failure | None = None
+    done: bool = False
+
+    @property
+    def result(self) -> bool:
+        """Whether the body carries any recognition result, be it an empty one."""
+        return bool(self.sentences) or self.text is not None or self.choices
+
+
+def loads(data: bytes | bytearray | memoryview) -> tuple[Any, str | None]:
+    """Decodes JSON with orjson; returns the value and the name of the repair it took, or None.
+
+    Bad UTF-8 becomes U+FFFD ("invalid_utf8") and so does an escaped surrogate without its pair ("lone_surrogate"): a
+    cut emoji must not cost the sentence. Everything else that is not RFC 8259 JSON is a DecodeError with the offset.
+    """
+    try:
+        return orjson.loads(data), None
+    except orjson.JSONDecodeError as error:
+        first = error
+    payload = bytes(data)
+    repair = None
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        payload, repair = payload.decode("utf-8", "replace").encode(), "invalid_utf8"
+    mended = _ESCAPES.sub(lambda match: b"\\ufffd" if match[1] else match[0], payload)
+    if mended != payload:
+        payload, repair = mended, "lone_surrogate"
+    if repair is not None:
+        try:
+            return orjson.loads(payload), repair
+        except orjson.JSONDecodeError as error:
+            first = error
+    raise DecodeError(f"not JSON: {first.msg} at character {first.pos}", offset=first.pos) from None
+
+
+def body(value: object) -> Body:
+    """One decoded JSON value, of any envelope, as a `Body`.
+
+    Raises:
+        DecodeError: the value is not an object, or a known member has a wrong type.
+    """
+    if not isinstance(value, dict):
+        raise DecodeError(f"the body is {_kind(value)}, must be an object", path="$")
+    found = Body()
+    top = value
+    header = value.get("header")
+    if isinstance(header, dict) and "payload" in value:  # a WebSocket message of the same services
+        top = _object(value, "payload", "") or {}
+        found.done = header.get("event") == "task-finished"
+        code, message = header.get("error_code"), header.get("error_message")
+        if code or message:
+            found.failure = Failure(_text_or_none(code), str(message or code), _text_or_none(header.get("task_id")))
+    output = _object(top, "output", "") or {}
+    inner = output.get("output")
+    node: dict[str, Any] = {}
+    for candidate in (inner, output, top):
+        if isinstance(candidate, dict) and any(
+            candidate.get(key) is not None for key in ("sentence", "sentences", "text", "choices")
+        ):
+            node = candidate
+            break
+    for holder in (top, output, inner if isinstance(inner, dict) else {}):
+        if found.usage is None:
+            found.usage = _usage(holder)
+        if found.request_id is None:
+            found.request_id = _text_or_none(holder.get("request_id"))
+    if found.request_id is None and isinstance(top.get("object"), str):
+        found.request_id = _text_or_none(top.get("id"))  # OpenAI-compatible bodies have no other id
+    found.model = _text_or_none(top.get("model"))
+    created = top.get("created")
+    found.created = created if isinstance(created, int) and not isinstance(created, bool) else None
+    if found.failure is None:
+        found.failure = failure(value, bool(node))
+    _results(node, found)
+    return found
+
+
+def failure(value: object, has_result: bool = False) -> Failure | None:
+    """The error a body reports: ``error{}``, top-level or ``output`` ``code``/``message``; None where it reports none."""
+    if not isinstance(value, dict):
+        return None
+    request_id = _text_or_none(value.get("request_id"))
+    output = value.get("output")
+    for holder in (value.get("error"), value, output):
+        if isinstance(holder, str) and holder:
+            return Failure(None, holder, request_id)
+        if not isinstance(holder, dict):
+            continue
+        code, message = holder.get("code"), holder.get("message")
+        code = str(code) if isinstance(code, (str, int)) and not isinstance(code, bool) and code != "" else None
+        if code in ("200", "OK", "Success"):
+            continue
+        if code is None and (has_result or not isinstance(message, str) or not message):
+            continue
+        return Failure(code, message if isinstance(message, str) else "", request_id)
+    return None
+
+
+def _results(node: dict[str, Any], found: Body) -> None:
+    sentences = node.get("sentences")
+    if sentences is not None and not isinstance(sentences, list):
+        raise _wrong("sentences", sentences, "an array")
+    sentence = node.get("sentence")
+    text = node.get("text")
+    if text is not None and not isinstance(text, str):
+        raise _wrong("text", text, "a string")
+    if sentences:
+        found.sentences = [_sentence(item, f"sentences[{i}]") for i, item in enumerate(sentences)]
+    elif isinstance(sentence, list):
+        found.sentences = [_sentence(item, f"sentence[{i}]") for i, item in enumerate(sentence)]
+    elif sentence is not None:
+        found.sentences = [_sentence(sentence, "sentence")]
+    if found.sentences:
+        found.running_text = text
+    elif text is not None:
+        found.text = text
+        found.finish_reason = _reason(node)
+    elif node.get("choices") is not None:
+        _choices(node["choices"], found)
+
+
+def _choices(choices: object, found: Body) -> None:
+    if not isinstance(choices, list):
+        raise _wrong("choices", choices, "an array")
+    if not choices:  # the usage chunk
+        return
+    choice = choices[0]
+    if not isinstance(choice, dict):
+        raise _wrong("choices[0]", choice, "an object")
+    found.choices = True
+    found.finish_reason = _reason(choice, "choices[0].finish_reason")
+    for key, mode in (("delta", "delta"), ("message", "message")):
+        part = _object(choice, key, "choices[0].")
+        if part is None:
+            continue
+        found.mode = mode
+        found.text = _content(part.get("content"), f"choices[0].{key}.content")
+        annotations = part.get("annotations")
+        if annotations is not None and not isinstance(annotations, list):
+            raise _wrong(f"choices[0].{key}.annotations", annotations, "an array")
+        for i, note in enumerate(annotations or ()):
+            if not isinstance(note, dict):
+                raise _wrong(f"choices[0].{key}.annotations[{i}]", note, "an object")
+            found.language = _string(note, "language", f"choices[0].{key}.annotations[{i}].") or found.language
+            found.emotion = _string(note, "emotion", f"choices[0].{key}.annotations[{i}].") or found.emotion
+
+
+def _content(content: object, path: str) -> str | None:
+    if content is None or isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise _wrong(path, content, "a string or an array")
+    texts: list[str] = []
+    for i, part in enumerate(content):
+        text = part.get("text") if isinstance(part, dict) else part
+        if text is None:
+            continue
+        if not isinstance(text, str):
+            raise _wrong(f"{path}[{i}].text", text, "a string")
+        texts.append(text)
+    return "".join(texts) if texts else None
+
+
+def _reason(holder: dict[str, Any], path: str = "finish_reason") -> str | None:
+    reason = holder.get("finish_reason")
+    if reason is not None and not isinstance(reason, str):
+        raise _wrong(path, reason, "a string")
+    return None if reason in (None, "", "null") else reason  # the native dialect spells null as a string
+
+
+def _sentence(value: object, path: str) -> Heard:
+    if not isinstance(value, dict):
+        raise _wrong(path, value, "an object")
+    dot = path + "."
+    words = value.get("words")
+    if words is not None and not isinstance(words, list):
+        raise _wrong(dot + "words", words, "an array")
+    stash = _object(value, "stash", dot)
+    return Heard(
+        sentence_id=identifier(value, dot),
+        channel_id=integer(value, "channel_id", dot) or 0,
+        begin_time=time(value, "begin_time", dot),
+        end_time=time(value, "end_time", dot),
+        text=_string(value, "text", dot) or "",
+        words=tuple([word(item, f"{dot}words[{i}]") for i, item in enumerate(words)]) if words else (),
+        language=_string(value, "language", dot),
+        emotion=_string(value, "emotion", dot),
+        speaker_id=speaker(value, dot),
+        end=_boolean(value, "sentence_end", dot),
+        begin=_boolean(value, "sentence_begin", dot) or False,
+        heartbeat=_boolean(value, "heartbeat", dot) or False,
+        stash=_sentence(stash, dot + "stash") if stash else None,
+    )
+
+
+def word(value: object, path: str) -> Word:
+    """One item of ``words``."""
+    if not isinstance(value, dict):
+        raise _wrong(path, value, "an object")
+    dot = path + "."
+    return Word(
+        time(value, "begin_time", dot),
+        time(value, "end_time", dot),
+        _string(value, "text", dot) or "",
+        _string(value, "punctuation", dot) or "",
+        _boolean(value, "fixed", dot),
+        speaker(value, dot),
+    )
+
+
+def time(holder: dict[str, Any], key: str, prefix: str) -> int | None:
+    """A time in ms, 0..2**31-1; -1 and null mean none. A float without fraction is taken as the integer it is."""
+    value = holder.get(key)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(prefix + key, value, "a whole number of milliseconds")
+    if value == -1:
+        return None
+    if not 0 <= value <= MAX_TIME:
+        raise DecodeError(f"{prefix}{key} is out of range (0 to {MAX_TIME} ms)", path=prefix + key)
+    return value
+
+
+def identifier(holder: dict[str, Any], prefix: str) -> int | None:
+    """``sentence_id``: an integer; a string of digits is taken as the integer it spells."""
+    value = holder.get("sentence_id")
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return integer(holder, "sentence_id", prefix)
+
+
+def integer(holder: dict[str, Any], key: str, prefix: str) -> int | None:
+    """An integer of at most 63 bits, or None."""
+    value = holder.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(prefix + key, value, "an integer")
+    if not -(2**63) <= value < 2**63:
+        raise DecodeError(f"{prefix}{key} is out of range", path=prefix + key)
+    return value
+
+
+def speaker(holder: dict[str, Any], prefix: str) -> int | str | None:
+    """``speaker_id``, kept as given: an integer or a string."""
+    value = holder.get("speaker_id")
+    if isinstance(value, str):
+        return value
+    return integer(holder, "speaker_id", prefix)
+
+
+def _usage(holder: dict[str, Any]) -> Usage | None:
+    usage = _object(holder, "usage", "")
+    if usage is None:
+        return None
+    details = _object(usage, "prompt_tokens_details", "usage.") or _object(usage, "input_tokens_details", "usage.") or {}
+    seconds = [n for n in (_number(usage, "seconds"), _number(usage, "duration")) if n is not None]
+    return Usage(
+        max(seconds, default=None),
+        _first(usage, "input_tokens", "prompt_tokens"),
+        _number(details, "audio_tokens"),
+        _first(usage, "output_tokens", "completion_tokens"),
+        _number(usage, "total_tokens"),
+        usage,
+    )
+
+
+def _first(usage: dict[str, Any], *keys: str) -> float | None:
+    return next((n for n in (_number(usage, key) for key in keys) if n is not None), None)
+
+
+def _number(usage: dict[str, Any], key: str) -> float | None:
+    value = usage.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise _wrong("usage." + key, value, "a number that is not negative")
+    return value
+
+
+def _object(holder: dict[str, Any], key: str, prefix: str) -> dict[str, Any] | None:
+    value = holder.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise _wrong(prefix + key, value, "an object")
+    return value
+
+
+def _string(holder: dict[str, Any], key: str, prefix: str) -> str | None:
+    value = holder.get(key)
+    if value is not None and not isinstance(value, str):
+        raise _wrong(prefix + key, value, "a string")
+    return value
+
+
+def _boolean(holder: dict[str, Any], key: str, prefix: str) -> bool | None:
+    value = holder.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise _wrong(prefix + key, value, "true or false")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _wrong(path: str, value: object, wanted: str) -> DecodeError:
+    return DecodeError(f"{path} is {_kind(value)}, must be {wanted}", path=path)
+
+
+def _kind(value: object) -> str:
+    # JSON's own words; the value itself is not shown: it may be long, and it may be anything.
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,340 @@
+# Result files: what a transcription_url answers, both schemas, read into transcripts.
+#
+# Knows: the layout of the files (Qwen filetrans: audio_info; Fun-ASR and paraformer: properties). Must not know: tasks,
+# URLs, streams. Words go to columns and sentences are made when asked for: a 12-hour file is 14 MB of JSON.
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import eq, index
+from typing import Any, NamedTuple, TypeVar, overload
+
+from . import _decode, formats
+from ._errors import ASRWireError, DecodeError, ServiceError
+from ._model import Sentence
+from ._timeline import NO_TIME, WordColumns, WordTimeline
+from ._transcript import Transcript
+
+_T = TypeVar("_T")
+_BOM = b"\xef\xbb\xbf"
+# Of valid JSON: strings as a whole, so that what is in them is not taken for structure.
+_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
+_TOKEN = re.compile(rb'[ \t\r\n,:]*+("(?:[^"\\]++|\\.)*+"|[][{}]|[^] \t\r\n,:[{}"]++)', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResult:
+    """The result file of one audio file.
+
+    Attributes:
+        file_url: the audio file, as the service names it.
+        audio_format: ``"wav"``, ``"pcm_s16le"``, ...
+        sample_rate: Hz.
+        duration: ms of the audio.
+        channels: ids of the channels in the audio; where the file does not say, those it has transcripts of.
+        transcripts: one `Transcript` per channel, in the file's order.
+        task_id: the task it came from, or None.
+        raw: the file as received, where it was to be kept.
+
+    What a file does not say is None.
+    """
+
+    file_url: str | None = None
+    audio_format: str | None = None
+    sample_rate: int | None = None
+    duration: int | None = None
+    channels: tuple[int, ...] = ()
+    transcripts: tuple[Transcript, ...] = ()
+    task_id: str | None = None
+    raw: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFailed:
+    """One audio file of a task that has no result.
+
+    Attributes:
+        file_url: the audio file.
+        code, message: the service's own words, or None.
+        error: the error that stands for it.
+        task_id: the task it was in, or None.
+    """
+
+    file_url: str | None = None
+    code: str | None = None
+    message: str | None = None
+    error: ASRWireError | None = None
+    task_id: str | None = None
+
+
+def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False) -> FileResult:
+    """Reads the JSON of a result file, of either schema, into one transcript per channel.
+
+    `keep_raw` keeps the file in `FileResult.raw`, and each `Sentence.raw` is its JSON as received. A UTF-8 BOM is
+    accepted. Differences between a transcript's own text and its sentences are counted in ``issues["text_mismatch"]``,
+    repaired characters in ``issues["lone_surrogate"]`` or ``["invalid_utf8"]``.
+
+    Raises:
+        DecodeError: not JSON (``offset``), or a member has the wrong type or is out of range (``path``).
+        ServiceError: the service put an error in its place.
+        TypeError: `data` is not bytes-like.
+    """
+    if not isinstance(data, bytes):
+        data = bytes(memoryview(data))
+    content = data.removeprefix(_BOM)
+    try:
+        body, repair = _decode.loads(content)
+    except DecodeError as error:
+        if error.offset is not None:
+            error.offset += len(data) - len(content)
+        raise
+    if not isinstance(body, dict):
+        raise _decode._wrong("$", body, "an object")
+    entries = _array(body, "transcripts", "")
+    if entries is None:
+        failure = _decode.failure(body)
+        if failure is not None:
+            text = ": ".join(part for part in (failure.code, failure.message) if part)
+            raise ServiceError(text, code=failure.code, request_id=failure.request_id)
+        if "transcripts" not in body:
+            raise DecodeError("not a result file: it has no transcripts", path="transcripts")
+    spans = _sentence_spans(data) if keep_raw else None
+    transcripts = tuple(
+        _transcript(entry, f"transcripts[{i}]", repair, data, spans) for i, entry in enumerate(entries or ())
+    )
+    info = _decode._object(body, "audio_info", "") or {}
+    properties = _decode._object(body, "properties", "") or {}
+    return FileResult(
+        file_url=_decode._string(body, "file_url", ""),
+        audio_format=_either(
+            _decode._string(info, "format", "audio_info."), _decode._string(properties, "audio_format", "properties.")
+        ),
+        sample_rate=_either(
+            _decode.integer(info, "sample_rate", "audio_info."),
+            _decode.integer(properties, "original_sampling_rate", "properties."),
+        ),
+        duration=_decode.time(properties, "original_duration_in_milliseconds", "properties."),
+        channels=_channels(properties, transcripts),
+        transcripts=transcripts,
+        raw=data if keep_raw else None,
+    )
+
+
+def _array(holder: dict[str, Any], key: str, prefix: str) -> list[Any] | None:
+    value = holder.get(key)
+    if value is not None and not isinstance(value, list):
+        raise _decode._wrong(prefix + key, value, "an array")
+    return value
+
+
+def _either(one: _T | None, other: _T | None) -> _T | None:
+    return other if one is None else one
+
+
+def _channels(properties: dict[str, Any], transcripts: tuple[Transcript, ...]) -> tuple[int, ...]:
+    channels = _array(properties, "channels", "properties.")
+    if channels is None:
+        return tuple(channel for transcript in transcripts for channel in transcript.channels)
+    for i, channel in enumerate(channels):
+        if isinstance(channel, bool) or not isinstance(channel, int):
+            raise _decode._wrong(f"properties.channels[{i}]", channel, "an integer")
+    return tuple(channels)
+
+
+def _transcript(
+    entry: object, path: str, repair: str | None, data: bytes, spans: Iterator[list[tuple[int, int]]] | None
+) -> Transcript:
+    if not isinstance(entry, dict):
+        raise _decode._wrong(path, entry, "an object")
+    dot = path + "."
+    channel_id = _decode.integer(entry, "channel_id", dot) or 0
+    text = _either(_decode._string(entry, "text", dot), _decode._string(entry, "transcript", dot))
+    sentences = FileSentences(channel_id)
+    for i, item in enumerate(_array(entry, "sentences", dot) or ()):
+        sentences.add(_decode._sentence(item, f"{dot}sentences[{i}]"))
+    sentences.seal()
+    if spans is not None:
+        sentences.keep_raw(data, next(spans))
+    joined = formats.join(sentences.texts())
+    issues: Counter[str] = Counter() if repair is None else Counter([repair])
+    if text is not None and text != joined:
+        issues["text_mismatch"] += 1
+    labels = sentences.labels()
+    complete = all(label.final for label in labels)
+    languages, emotions = {label.language for label in labels}, {label.emotion for label in labels}
+    return Transcript(
+        sentences=sentences,
+        text=text or joined,
+        language=languages.pop() if len(languages) == 1 else None,
+        emotion=emotions.pop() if len(emotions) == 1 else None,
+        complete=complete,
+        incomplete_reason=None if complete else "open_sentence",
+        no_speech=complete and not (text or joined),
+        timed=sentences.timed or not (text or joined),
+        issues=issues,
+        channel_id=channel_id,
+        channels=(channel_id,),
+        speech_duration=_either(
+            _decode.time(entry, "content_duration_in_milliseconds", dot), _decode.time(entry, "content_duration", dot)
+        ),
+        _words=WordTimeline(sentences.words),
+    )
+
+
+class _Label(NamedTuple):
+    """What few different values exist of in a file: shared by the sentences that have the same."""
+
+    language: str | None
+    emotion: str | None
+    speaker_id: int | str | None
+    final: bool
+    finality: str | None
+
+
+class FileSentences(Sequence[Sentence]):
+    """The sentences of one channel of a file; each `Sentence` is made when it is asked for, and not kept."""
+
+    __slots__ = (
+        *("_at", "_begin", "_channel_id", "_data", "_end", "_first", "_ids", "_labels", "_pool", "_spans"),
+        "words",
+    )
+
+    def __init__(self, channel_id: int) -> None:
+        self.words = WordColumns()  # in the order of the file
+        self._channel_id = channel_id
+        self._ids: list[int | None] = []
+        self._begin = array("i")
+        self._end = array("i")
+        self._pool: bytearray | bytes = bytearray()
+        self._at = array("I", [0])
+        self._first = array("I", [0])
+        self._labels: list[_Label] = []
+        self._data = b""
+        self._spans = array("Q")
+
+    def add(self, heard: _decode.Heard) -> None:
+        """Append a sentence. It is final unless its ``sentence_end`` denies it: nothing more will come."""
+        finality = "sentence_end" if heard.end is not None else "end_time" if heard.end_time is not None else None
+        label = _Label(heard.language, heard.emotion, heard.speaker_id, heard.end is not False, finality)
+        self._labels.append(self._labels[-1] if self._labels and self._labels[-1] == label else label)
+        self._ids.append(heard.sentence_id)
+        self._begin.append(NO_TIME if heard.begin_time is None else heard.begin_time)
+        self._end.append(NO_TIME if heard.end_time is None else heard.end_time)
+        self._pool += heard.text.encode()
+        self._at.append(len(self._pool))
+        self.words.add(self._channel_id, heard.begin_time, heard.words)
+        self._first.append(len(self.words))
+
+    def seal(self) -> None:
+        """Give back the memory kept for growth."""
+        self.words.seal()
+        self._pool = bytes(self._pool)
+        self._begin, self._end, self._at, self._first = self._begin[:], self._end[:], self._at[:], self._first[:]
+
+    def keep_raw(self, data: bytes, spans: list[tuple[int, int]]) -> None:
+        """Where in `data` each sentence's JSON is."""
+        self._data = data
+        self._spans = array("Q", [offset for span in spans for offset in span])
+
+    @property
+    def timed(self) -> bool:
+        return any(begin != NO_TIME for begin in self._begin)
+
+    def labels(self) -> set[_Label]:
+        return set(self._labels)
+
+    def texts(self) -> Iterator[str]:
+        return map(self._text, range(len(self)))
+
+    def _text(self, i: int) -> str:
+        return self._pool[self._at[i] : self._at[i + 1]].decode()
+
+    def _sentence(self, i: int) -> Sentence:
+        begin, end, label = self._begin[i], self._end[i], self._labels[i]
+        return Sentence(
+            i,
+            self._ids[i],
+            self._channel_id,
+            None if begin == NO_TIME else begin,
+            None if end == NO_TIME else end,
+            self._text(i),
+            tuple(map(self.words.word, range(self._first[i], self._first[i + 1]))),
+            label.language,
+            label.emotion,
+            label.speaker_id,
+            label.final,
+            label.finality,
+            0,
+            self._data[self._spans[2 * i] : self._spans[2 * i + 1]] if self._spans else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, i: int) -> Sentence: ...
+    @overload
+    def __getitem__(self, i: slice) -> tuple[Sentence, ...]: ...
+    def __getitem__(self, i: int | slice) -> Sentence | tuple[Sentence, ...]:
+        if isinstance(i, slice):
+            return tuple(map(self._sentence, range(*i.indices(len(self)))))
+        i = index(i)
+        number = i + len(self) if i < 0 else i
+        if not 0 <= number < len(self):
+            raise IndexError(f"sentence {i} of {len(self)}")
+        return self._sentence(number)
+
+    def __iter__(self) -> Iterator[Sentence]:
+        return map(self._sentence, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (tuple, FileSentences)):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} sentences of a file>"
+
+
+def _sentence_spans(data: bytes) -> Iterator[list[tuple[int, int]]]:
+    """For each object in ``transcripts`` of this valid JSON, where its sentences are: [(start, stop), ...]."""
+    closing: dict[int, int] = {}  # where each bracket's partner ends
+    opened: list[int] = []
+    for match in _BRACKET.finditer(data):
+        start = match.start()
+        if data[start] in b"[{":
+            opened.append(start)
+        elif data[start] in b"]}":
+            closing[opened.pop()] = match.end()
+    transcripts = _member(data, data.index(b"{"), "transcripts", closing)
+    for entry, _ in _items(data, transcripts, closing):
+        sentences = _member(data, entry, "sentences", closing)
+        yield list(_items(data, sentences, closing))
+
+
+def _items(data: bytes, start: int | None, closing: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """Where the values in the bracket at `start` are, of an object each key and value; nothing where it is null."""
+    at = start
+    if at is None or at not in closing:
+        return
+    at += 1
+    while (token := _TOKEN.match(data, at)) and data[token.start(1)] not in b"]}":
+        at = closing.get(token.start(1), token.end())
+        yield token.start(1), at
+
+
+def _member(data: bytes, start: int, name: str, closing: dict[int, int]) -> int | None:
+    """Where the value of this member of the object at `start` begins; of repeated ones the last, as JSON readers do."""
+    found = None
+    items = _items(data, start, closing)
+    for key in items:
+        value, _ = next(items)
+        if _decode.loads(data[slice(*key)])[0] == name:
+            found = value
+    return found

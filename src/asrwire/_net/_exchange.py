@@ -1,0 +1,267 @@
+# Exchange: one request and its response on one connection, without doing any I/O.
+#
+# Knows: which timer runs, how much of the request has left, where the response head ends and what it may cost, which
+# error a foreign exception means at this point. Decides and raises; the network streams of _backend.py do what it says.
+# Must not know: sockets, pools, bodies, the colour (sync or async) it runs in.
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
+
+from .._errors import (
+    ASRWireError,
+    Closed,
+    ConfigError,
+    ConnectFailed,
+    LimitExceeded,
+    ProtocolError,
+    Sent,
+    Timeout,
+    TLSFailed,
+    Truncated,
+)
+from .._limits import Limits, Timeouts
+
+WRITE_SIZE: Final = 65536  # bytes given to the network at once: progress is known, and clipped, piece by piece
+ERROR_BODY_SECONDS: Final = 2.0
+
+E = TypeVar("E", bound=ASRWireError)
+
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")  # h11's own rule, so that both see the head end at the same byte
+
+
+class Exchange:
+    """The state of one attempt.
+
+    Attributes:
+        phase: "connect", "tls", "write", "head" or "body".
+        closed: set by whoever closes the stream while it is read; the reader then gets `Closed`.
+        held: bytes of the body that came with the end of the head.
+        head_done: the final response head has been seen whole.
+    """
+
+    def __init__(
+        self,
+        http: Any,
+        timeouts: Timeouts,
+        limits: Limits,
+        *,
+        body_size: int,
+        deadline: float | None,
+        exact_writes: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            http: the module whose exceptions tell timeouts and configuration errors apart.
+            body_size: bytes of the request body (its Content-Length).
+            deadline: end of the whole call on `clock`, or None.
+            exact_writes: a write that failed has certainly not handed over all of its bytes.
+        """
+        self.phase = "connect"
+        self.closed = False
+        self.held = b""
+        self.head_done = False
+        self.write_broken = False
+        self._http = http
+        self._timeouts = timeouts
+        self._limits = limits
+        self._clock = clock
+        self._total = deadline
+        self._timer = ""
+        self._deadline: float | None = None
+        self._body_size = body_size
+        self._request_size: int | None = None  # head and body, known with the first write
+        self._written = 0
+        self._in_flight = 0
+        self._exact_writes = exact_writes
+        self._tunnel = False
+        self._eof = False
+        self._head = bytearray()
+        self._informational = 0
+        self._events = -1
+
+    # -- timers
+
+    def arm(self, timer: str, seconds: float | None) -> None:
+        """Let `timer` run from now, for `seconds` (None: without end), clipped to the whole call's end."""
+        self._timer = timer
+        self._deadline = None if seconds is None else self._clock() + seconds
+        if self._total is not None and (self._deadline is None or self._total < self._deadline):
+            self._timer, self._deadline = "total", self._total
+
+    def left(self) -> float | None:
+        """Seconds the next I/O may take, or None without end. Raises Closed, Timeout."""
+        if self.closed:
+            raise self._error(Closed, "the stream was closed")
+        if self._deadline is None:
+            return None
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise self.timeout()
+        return left
+
+    def timeout(self) -> Timeout:
+        """The error of the running timer."""
+        seconds = None if self._timer == "" else getattr(self._timeouts, self._timer)
+        waited = "" if seconds is None else f" ({seconds:g} s)"
+        return self._error(Timeout, f"the {self._timer} timer ran out{waited}", phase=self._timer)
+
+    def waiting(self, events: int) -> None:
+        """Before each read of the body: `events` complete events have come. Re-arms when one is new, so that neither
+        dripping bytes prolong a timer nor a slow consumer's time counts."""
+        if events > self._events:
+            if events == 0:
+                self.arm("head", self._timeouts.head)
+            else:
+                self.arm("idle", self._timeouts.idle)
+            self._events = events
+
+    def waiting_for_error_body(self) -> None:
+        """The status is known; what the body may add is worth two seconds."""
+        self.arm("head", ERROR_BODY_SECONDS)
+
+    # -- connecting
+
+    def connecting(self) -> None:
+        """Name lookup begins. One timer runs through TCP, TLS and a proxy's CONNECT."""
+        self.phase = "connect"
+        if self._timer == "":
+            self.arm("connect", self._timeouts.connect)
+
+    def securing(self) -> None:
+        """A TLS handshake begins."""
+        self.phase = "tls"
+
+    # -- writing
+
+    def outgoing(self, buffer: bytes) -> Iterator[tuple[bytes, float | None]]:
+        """The pieces of `buffer` and the seconds each may take; asking for the next says that the last one left."""
+        if buffer.startswith(b"CONNECT "):
+            self.phase, self._tunnel = "connect", True
+        elif self._request_size is None:
+            self.phase, self._tunnel = "write", False
+            self._request_size = len(buffer) + self._body_size
+            self._head.clear()
+        for start in range(0, len(buffer), WRITE_SIZE):
+            piece = buffer if len(buffer) <= WRITE_SIZE else bytes(buffer[start : start + WRITE_SIZE])
+            if self._tunnel:
+                yield piece, self.left()
+                continue
+            self.arm("write", self._timeouts.write)
+            seconds = self.left()
+            self._in_flight = len(piece)
+            yield piece, seconds
+            self._written += len(piece)
+            self._in_flight = 0
+
+    @property
+    def sent(self) -> Sent:
+        """How much of the request has been handed to the operating system; "complete" where that is in doubt."""
+        if self._request_size is None:
+            return "none"
+        certain = self._written if self._exact_writes else self._written + self._in_flight
+        if certain >= self._request_size:
+            return "complete"
+        return "partial" if self._written or self._in_flight else "none"
+
+    # -- the response head
+
+    def reading(self) -> None:
+        """Before each read of the head. After a broken write an early answer may be waiting, but not for long."""
+        if self.phase == "write":
+            self.phase = "head"
+            if self.sent == "complete":
+                self.arm("head", self._timeouts.head)
+            else:
+                self.arm("write", self._timeouts.write)
+
+    def head_bytes(self, data: bytes) -> bytes:
+        """Take bytes off the network; return those that belong to the head, hold the rest back.
+
+        Raises LimitExceeded, and ProtocolError for bytes that follow a proxy's answer unasked.
+        """
+        if not data:
+            self._eof = True
+            return data
+        head = self._head
+        known = len(head)
+        head += data
+        start = 0
+        while match := _END_OF_HEAD.search(head, max(start, known - 2)):
+            self._check_size(match.end() - start)
+            if head.count(b"\n", start, match.end()) - 2 > self._limits.head_fields:
+                raise self._error(LimitExceeded, f"more than {self._limits.head_fields} header fields (head_fields)")
+            status = head[start : match.end()].partition(b" ")[2][:3]
+            start = match.end()
+            if status[:1] != b"1" or status == b"101":
+                break
+            self._informational += 1
+            if self._informational > self._limits.informational:
+                raise self._error(LimitExceeded, f"more than {self._limits.informational} 1xx responses (informational)")
+        else:
+            self._check_size(len(head) - start)
+            del head[:start]
+            return data
+        rest = bytes(head[start:])
+        head.clear()
+        if self._tunnel:
+            if rest:
+                raise self._error(ProtocolError, "the proxy sent bytes after its answer to CONNECT")
+        else:
+            self.head_done, self.held = True, rest
+        return data[: len(data) - len(rest)]
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.head_size:
+            raise self._error(LimitExceeded, f"a response head of more than {self._limits.head_size} bytes (head_size)")
+
+    def head_read(self) -> None:
+        """The response head has been accepted."""
+        self.phase = "body"
+
+    # -- faults
+
+    def fault(self, error: Exception) -> ASRWireError:
+        """What an exception of the HTTP module or its network backend means here. The foreign text may hold the key or
+        a signed URL, so only its type's name goes on; raise the result ``from None``."""
+        if isinstance(error, ASRWireError):
+            return error
+        if self.closed:
+            return self._error(Closed, "the stream was closed")
+        name = type(error).__name__
+        http = self._http
+        if isinstance(error, (http.TimeoutException, TimeoutError)):
+            return self.timeout()
+        if isinstance(error, (http.LocalProtocolError, http.UnsupportedProtocol)):
+            return self._error(ConfigError, f"the request cannot be sent as HTTP/1.1 ({name})")
+        if isinstance(error, http.ProxyError):
+            status = re.match(r"\d{3}", str(error))
+            return self._error(ConnectFailed, f"the proxy answered {status[0] if status else name}", phase="connect")
+        if self.phase == "connect":
+            return self._error(ConnectFailed, f"cannot connect ({name})")
+        if self.phase == "tls":
+            return self._error(TLSFailed, f"the TLS handshake failed ({name})")
+        if self.phase == "body":
+            return self._error(Truncated, f"the connection broke inside the response body ({name})")
+        if self.sent != "complete":
+            return self._error(ConnectFailed, f"the connection broke before the request was sent ({name})")
+        if self._eof:
+            return self._error(ProtocolError, "the connection was closed without a complete response head")
+        if isinstance(error, http.ProtocolError):
+            return self._error(ProtocolError, f"the response head is not HTTP/1.1 ({name})")
+        return self._error(ConnectFailed, f"the connection broke before the response ({name})")
+
+    def describe(self, error: ASRWireError) -> None:
+        """Attach what is known of this exchange to an error made elsewhere."""
+        error.phase = error.phase or self.phase
+        error.sent = self.sent
+        error.retry_safe = self.sent != "complete"
+
+    def _error(self, kind: type[E], message: str, phase: str | None = None) -> E:
+        error = kind(message, phase=phase or self.phase)
+        self.describe(error)
+        return error

@@ -1,0 +1,391 @@
+# Request: which bytes go where for one synchronous transcription call: endpoints, key, model families, bodies.
+#
+# Knows: hosts and regions, environment variables, model names, the services' request shapes. Must not know sockets,
+# clients or responses. Pure: the environment is an argument, and only a key file is ever read.
+# No error or repr here shows a key, audio, text of the caller or a URL's query.
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ._audio import Audio, shown_url, split_url
+from ._errors import ConfigError
+from ._options import FAMILIES, check_json, check_options, suggest
+
+_NATIVE = "/api/v1"
+_COMPATIBLE = "/compatible-mode/v1"
+_US = "us-east-1"
+_PUBLIC_HOSTS = {
+    "cn-beijing": "dashscope.aliyuncs.com",
+    "ap-southeast-1": "dashscope-intl.aliyuncs.com",
+    _US: "dashscope-us.aliyuncs.com",
+    "cn-hongkong": "cn-hongkong.dashscope.aliyuncs.com",
+}
+_WORKSPACE_HOST = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
+
+
+# == where to =======================================================================================================
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The two roots of one region or gateway; made by `resolve`.
+
+    Attributes:
+        base_url: root of the DashScope protocol, ending in ``/api/v1``.
+        compatible_base_url: root of the OpenAI-compatible protocol; no slash at its end.
+        workspace: value of ``X-DashScope-WorkSpace``, or None where the host names the workspace, or there is none.
+        region: ``"cn-beijing"``, ``"us-east-1"``, ...
+    """
+
+    base_url: str
+    compatible_base_url: str
+    workspace: str | None
+    region: str
+
+
+def resolve(
+    region: str | None = None,
+    workspace: str | None = None,
+    base_url: str | None = None,
+    compatible_base_url: str | None = None,
+    *,
+    environ: Mapping[str, str],
+    allow_http: bool = False,
+) -> Endpoints:
+    """Find the endpoints. Each setting is the argument, else ``DASHSCOPE_BASE_URL``, ``_WORKSPACE`` or ``_REGION``,
+    else the 1.x SDK's ``DASHSCOPE_HTTP_BASE_URL`` or ``DASHSCOPE_COMPATIBLE_BASE_URL``, else what the others imply.
+
+    A workspace has its own domain, or with an explicit base_url the header. A ``base_url`` argument also sets the
+    OpenAI-compatible root; the environment's does not override it. ``http://`` needs a loopback host or `allow_http`.
+    Raises ConfigError, without the value where it may be a secret; TypeError.
+    """
+    region, region_name = _setting("region", region, environ, "DASHSCOPE_REGION")
+    workspace, workspace_name = _setting("workspace", workspace, environ, "DASHSCOPE_WORKSPACE")
+    compatible_variables = ("DASHSCOPE_COMPATIBLE_BASE_URL",) if base_url is None else ()
+    compatible, compatible_name = _setting("compatible_base_url", compatible_base_url, environ, *compatible_variables)
+    base, base_name = _setting("base_url", base_url, environ, "DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL")
+
+    if region is not None and not re.fullmatch(r"[a-z0-9-]{1,64}", region):
+        raise ConfigError(f"{region_name} is 1 to 64 of a-z, 0-9 and -, such as cn-beijing")
+    if workspace is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", workspace):
+        raise ConfigError(f"{workspace_name} is 1 to 128 letters, digits, dots, _ and -")
+    if base is None:
+        root = f"https://{_host(region or 'cn-beijing', workspace, workspace_name)}{_NATIVE}"
+    else:
+        root = _check_root(base, base_name, allow_http)
+        if not root.endswith(_NATIVE):
+            raise ConfigError(f"{base_name} must end in {_NATIVE}")
+    return Endpoints(
+        base_url=root,
+        compatible_base_url=(
+            root.removesuffix(_NATIVE) + _COMPATIBLE
+            if compatible is None
+            else _check_root(compatible, compatible_name, allow_http)
+        ),
+        workspace=None if base is None and compatible is None else workspace,
+        region=region or _region_of(root) or "cn-beijing",
+    )
+
+
+def _setting(
+    name: str, argument: str | None, environ: Mapping[str, str], *variables: str
+) -> tuple[str | None, str]:
+    # The value and where it came from, for messages. An empty variable is an unset one.
+    if argument is not None:
+        if not isinstance(argument, str):
+            raise TypeError(f"{name} must be a str or None, not {type(argument).__name__}")
+        return argument, name
+    return next(((environ[variable], variable) for variable in variables if environ.get(variable)), (None, name))
+
+
+def _host(region: str, workspace: str | None, workspace_name: str) -> str:
+    if workspace is not None:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", workspace):
+            raise ConfigError(f"{workspace_name} cannot be part of a host name; with base_url it is sent as a header")
+        return f"{workspace}.{region}.maas.aliyuncs.com"
+    if region not in _PUBLIC_HOSTS:
+        raise ConfigError(
+            f"region {region!r} has no public host: give workspace or base_url{suggest(region, _PUBLIC_HOSTS)}"
+        )
+    return _PUBLIC_HOSTS[region]
+
+
+def _region_of(root: str) -> str | None:
+    host = root.split("/")[2].partition(":")[0].lower()
+    named = _WORKSPACE_HOST.fullmatch(host)
+    return named[1] if named else next((r for r, public in _PUBLIC_HOSTS.items() if public == host), None)
+
+
+def _check_root(url: str, name: str, allow_http: bool) -> str:
+    parts = split_url(url, name, ("https", "http"))
+    host = parts.hostname or ""
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise ConfigError(f"{name} must not hold user information, a query or a fragment")
+    if not (_is_address(host) or re.fullmatch(r"[a-z0-9._-]+", host)):
+        raise ConfigError(f"{name} has no valid host name")
+    if not re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", parts.path):
+        raise ConfigError(f"{name} holds a character that a path cannot have (RFC 3986 3.3)")
+    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+        raise ConfigError(f"{name} must be https:// (http:// is for loopback hosts, or with allow_http=True)")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/')}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def api_key(value: str | Callable[[], str] | None, environ: Mapping[str, str]) -> str:
+    """The key for one request: `value` (called if it can be), else ``DASHSCOPE_API_KEY``, else the content of the file
+    that ``DASHSCOPE_API_KEY_FILE_PATH`` names.
+
+    Raises ConfigError, without the key, where there is none or it cannot stand in a header (RFC 9110 5.5); TypeError.
+    """
+    name = "api_key"
+    key = value() if callable(value) else value
+    if key is None and not callable(value):
+        if environ.get("DASHSCOPE_API_KEY"):
+            name = "DASHSCOPE_API_KEY"
+            key = environ[name]
+        elif environ.get("DASHSCOPE_API_KEY_FILE_PATH"):
+            name = "the file of DASHSCOPE_API_KEY_FILE_PATH"
+            key = _read_key(environ["DASHSCOPE_API_KEY_FILE_PATH"])
+        else:
+            raise ConfigError(
+                "no API key: give api_key=, or set DASHSCOPE_API_KEY, or DASHSCOPE_API_KEY_FILE_PATH to a file with it"
+            )
+    if not isinstance(key, str):
+        raise TypeError(f"api_key must be a str or a callable that returns one, not {type(key).__name__}")
+    if not re.fullmatch(r"[\x21-\x7e\xa1-\xff]+", key):
+        empty = not key
+        del key, value, environ  # tools that print the locals of a traceback must find no key here
+        raise ConfigError(
+            f"{name} is empty" if empty else f"{name} holds white space, a control character or one outside latin-1"
+        )
+    return key
+
+
+def _read_key(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read(65536).strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+    raise ConfigError(f"cannot read the file of DASHSCOPE_API_KEY_FILE_PATH: {reason}")
+
+
+# == what ===========================================================================================================
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One HTTP request without its Host, Content-Length and Authorization fields.
+
+    Attributes:
+        method: ``"POST"``.
+        url: absolute.
+        headers: (name, value) pairs in the order they are sent.
+        body: JSON.
+        stream: an event stream was asked for.
+        incremental: what ``parameters.incremental_output`` asks for, for `ResultStream`; None if not said.
+        family: the model family whose shape the body has.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    stream: bool
+    incremental: bool | None
+    family: str
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {shown_url(self.url)}>"
+
+
+_PROTOCOLS = ("openai", "dashscope")
+
+# Model names, first match wins; a name goes on with a dash: a dated snapshot, "-us", both.
+_MODELS = (
+    (r"(?!fun-asr-realtime)(qwen|fun-asr|paraformer).*-(realtime|streaming|message)(-.*)?", "websocket"),
+    (r".*-filetrans(-.*)?|fun-asr(-mtl.*|-20.*)?|paraformer.*", "file"),
+    (r"qwen3-asr-flash(-.*)?", "qwen3-asr-flash"),
+    (r"fun-asr-flash(-.*)?", "fun-asr-flash"),
+    (r"fun-asr-realtime(-.*)?", "fun-asr-realtime"),
+    (r"qwen-audio-3\..*-asr-flash(-.*)?", "qwen-audio"),
+)
+
+
+def transcription(
+    endpoints: Endpoints,
+    audio: Audio,
+    *,
+    model: str,
+    protocol: str | None = None,
+    family: str | None = None,
+    stream: bool,
+    extra: Mapping[str, object] | None = None,
+    options: Mapping[str, object],
+) -> Request:
+    """The request of one synchronous transcription, streaming or not.
+
+    `protocol`: ``"openai"``, ``"dashscope"``, or None: OpenAI-compatible for qwen3-asr-flash outside the US region,
+    DashScope for everything else. `family`: one of `FAMILIES`, for models not known here. `extra` is merged last,
+    objects member by member: into ``parameters`` (DashScope) or the top level (OpenAI-compatible).
+
+    Raises ConfigError for what the service would refuse or misunderstand, TypeError for values of a wrong type; warns
+    (UserWarning) of context the service would cut.
+    """
+    family, protocol = _choose(model, protocol, family, endpoints.region)
+    given = check_options(family, options)
+    if extra is not None and not isinstance(extra, Mapping):
+        raise TypeError(f"extra must be a mapping, not {type(extra).__name__}")
+    added = check_json(extra or {}, "extra")
+    incremental: bool | None = None
+    if protocol == "openai":
+        url = endpoints.compatible_base_url + "/chat/completions"
+        body = _openai_body(audio, stream, given)
+        _check_openai_extra(added, stream)
+        _merge(body, added)
+    else:
+        url = endpoints.base_url + "/services/aigc/multimodal-generation/generation"
+        body = _BODIES[family](audio, given)
+        _merge(body["parameters"], added)
+        if family == "qwen3-asr-flash":
+            incremental = added.get("incremental_output")
+            if not isinstance(incremental, bool | None):
+                raise TypeError("extra['incremental_output'] must be a bool")
+        elif "format" not in body["parameters"]:
+            raise ConfigError(f"{family} needs the audio's format, and neither content nor name tells it: give format=")
+
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Accept", "text/event-stream" if stream else "application/json"),
+        ("Accept-Encoding", "identity"),
+    ]
+    if protocol == "dashscope" and (stream or family != "qwen3-asr-flash"):
+        headers.append(("X-DashScope-SSE", "enable" if stream else "disable"))
+    if audio.value[:6].lower() == "oss://":
+        headers.append(("X-DashScope-OssResourceResolve", "enable"))
+    if endpoints.workspace is not None:
+        headers.append(("X-DashScope-WorkSpace", endpoints.workspace))
+    return Request(
+        "POST", url, tuple(headers), orjson.dumps({"model": model, **body}), stream, incremental, family
+    )
+
+
+def _choose(model: str, protocol: str | None, family: str | None, region: str) -> tuple[str, str]:
+    for name, value in (("model", model), ("protocol", protocol), ("family", family)):
+        if not isinstance(value, str) and (value is not None or name == "model"):
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", model):
+        raise ConfigError("model is 1 to 256 printable ASCII characters without spaces")
+    if protocol is not None and protocol not in _PROTOCOLS:
+        raise ConfigError(f"no protocol is called {protocol!r}{suggest(protocol, _PROTOCOLS)}")
+    if family is not None and family not in FAMILIES:
+        raise ConfigError(f"no model family is called {family!r}{suggest(family, FAMILIES)}")
+    known = next((kind for pattern, kind in _MODELS if re.fullmatch(pattern, model)), None)
+    if known in FAMILIES:
+        chosen = family or known
+    elif family is not None and protocol is not None:
+        chosen = family
+    elif known == "file":
+        raise ConfigError(f"{model!r} is a file-task model: it takes URLs through client.tasks")
+    elif known == "websocket":
+        raise ConfigError(f"{model!r} is served over WebSocket, not over HTTP")
+    else:
+        raise ConfigError(
+            f"the model {model!r} is not known: check its name, or give both protocol= and family={suggest(model, FAMILIES)}"
+        )
+    openai = chosen == "qwen3-asr-flash" and region != _US
+    if protocol == "openai" and not openai:
+        who = f"the region {_US}" if region == _US else chosen
+        raise ConfigError(f"protocol='openai' is not offered for {who}: use protocol='dashscope'")
+    return chosen, protocol or ("openai" if openai else "dashscope")
+
+
+# == bodies =========================================================================================================
+
+
+def _openai_body(audio: Audio, stream: bool, given: dict[str, Any]) -> dict[str, Any]:
+    content = [{"type": "input_audio", "input_audio": {"data": audio.value}}]
+    body: dict[str, Any] = {"messages": _qwen_messages(content, given), "stream": stream}
+    if given.get("include_usage"):
+        if not stream:
+            raise ConfigError("include_usage is for streams; an answer in one piece always carries usage")
+        body["stream_options"] = {"include_usage": True}
+    return body | _asr_options(given)
+
+
+def _check_openai_extra(added: dict[str, Any], stream: bool) -> None:
+    taken = {"model", "messages", "stream"} & added.keys()
+    if taken:
+        raise ConfigError(f"extra must not hold {', '.join(sorted(taken))}: the call itself says that")
+    if "stream_options" in added and not stream:
+        raise ConfigError("extra holds stream_options, which must not be sent without stream")
+
+
+def _qwen_body(audio: Audio, given: dict[str, Any]) -> dict[str, Any]:
+    if given.get("include_usage"):
+        raise ConfigError("include_usage is for protocol='openai'; DashScope always sends usage")
+    return {"input": {"messages": _qwen_messages([{"audio": audio.value}], given)}, "parameters": _asr_options(given)}
+
+
+def _qwen_messages(content: list[dict[str, Any]], given: dict[str, Any]) -> list[dict[str, Any]]:
+    system = [{"role": "system", "content": [{"text": given["context"]}]}] if "context" in given else []
+    return [*system, {"role": "user", "content": content}]
+
+
+def _asr_options(given: dict[str, Any]) -> dict[str, Any]:
+    options = {name: given[name] for name in ("language", "enable_itn") if name in given}
+    return {"asr_options": options} if options else {}
+
+
+def _flash_body(audio: Audio, given: dict[str, Any]) -> dict[str, Any]:
+    content = [{"type": "input_audio", "input_audio": {"data": audio.value}}]
+    messages = [*given.pop("context", ()), {"role": "user", "content": content}]
+    return {"input": {"messages": messages}, "parameters": _with_format(audio, given)}
+
+
+def _realtime_body(audio: Audio, given: dict[str, Any]) -> dict[str, Any]:
+    parameters = _with_format(audio, given)
+    messages = []
+    if audio.source == "url":
+        parameters["audio_address"] = audio.value
+    else:
+        messages.append({"role": "user", "content": [{"audio": audio.value}]})
+    return {"input": {"messages": messages}, "parameters": parameters, "resources": []}
+
+
+def _with_format(audio: Audio, given: dict[str, Any]) -> dict[str, Any]:
+    return given if audio.format is None else {"format": audio.format} | given
+
+
+_BODIES: dict[str, Callable[[Audio, dict[str, Any]], dict[str, Any]]] = {
+    "qwen3-asr-flash": _qwen_body,
+    "fun-asr-flash": _flash_body,
+    "qwen-audio": _flash_body,
+    "fun-asr-realtime": _realtime_body,
+}
+
+
+def _merge(target: dict[str, Any], added: dict[str, Any]) -> None:
+    for name, value in added.items():
+        if isinstance(value, dict) and isinstance(target.get(name), dict):
+            _merge(target[name], value)
+        else:
+            target[name] = value

@@ -1,0 +1,531 @@
+# One response body, sans-IO: bytes in, updates out, a transcript at any moment.
+#
+# Knows: how a body is framed (event stream or JSON, by what it is and not by what was asked for), how a stream ends, and
+# which of the two assemblers an event belongs to. Must not know: JSON members (_decode), which sentence is which
+# (_assembler), sockets, clocks, retries.
+
+from __future__ import annotations
+
+from collections import Counter
+
+from . import _decode
+from ._assembler import Assembler, TextAssembler, Update
+from ._errors import (
+    ASRWireError,
+    Closed,
+    ContentTypeError,
+    DecodeError,
+    HTTPStatusError,
+    LimitExceeded,
+    ServiceError,
+    Truncated,
+)
+from ._limits import Limits
+from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage
+from ._sse import ResultEventParser, ServerSentEvent
+from ._transcript import Transcript
+
+_BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+_SNIFF = 1024  # white space that may stand before the first byte of a JSON body
+
+
+class ResultStream:
+    """The bytes of one response body, of any dialect and envelope, as updates.
+
+    Feed what arrives to `receive_data`, then call `receive_eof` once. Messages of the services' WebSocket API can be fed
+    too, each as ``b"data:" + message + b"\\n\\n"``.
+
+    Args:
+        partials: hand out `Partial` and `TextDelta` updates; without, only what is final or cut.
+        incremental: what ``parameters.incremental_output`` asked for; None: the stream shows it, doubts are counted in
+            ``transcript.issues``.
+        http_status: status of the response; outside 2xx the body is an error, raised by `receive_eof`.
+        content_type: the Content-Type field, or None. What the body begins with decides where the two disagree.
+        limits: `Limits.event_size`, ``event_lines`` and ``error_body`` bind.
+
+    Raises (from `receive_data` and `receive_eof`):
+        DecodeError: a payload is not JSON or has a member of a wrong type; ``event`` and ``path`` say where.
+        ServiceError: the service reported an error in the stream.
+        HTTPStatusError: ``http_status`` is outside 2xx (from `receive_eof`).
+        ContentTypeError: the body is neither an event stream nor JSON.
+        LimitExceeded: an event or body is larger than its bound.
+        Closed: data after the end.
+
+    Every error carries ``output`` (the updates that call had found) and ``partial`` (the transcript so far). After one,
+    `receive_data` raises it again, and `receive_eof` returns what was open.
+    """
+
+    def __init__(
+        self,
+        partials: bool = True,
+        *,
+        incremental: bool | None = None,
+        http_status: int = 200,
+        content_type: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self.issues: Counter[str] = Counter()
+        self.events = 0  # complete events so far
+        self.at_end = False  # a terminal event came: nothing more needs to be read
+        self.unframed = False  # set by a transport: only the closing of the connection ends this body
+        self.http_status = http_status
+        self._limits = limits
+        self._partials = partials
+        self._media_type = (content_type or "").partition(";")[0].strip().lower()
+        self._parser: ResultEventParser | None = None
+        self._body = bytearray()  # of a JSON or error body; before the kind is known, what came first
+        self._kind = "unknown" if 200 <= http_status < 300 else "error"
+        self._offset = 0
+        self._sentences = Assembler(self.issues, partials)
+        self._text = TextAssembler(self.issues, incremental)
+        self._text_choices = False
+        self._text_seen = False
+        self._text_sentence: Sentence | None = None
+        self._text_raw: bytes | None = None
+        self._no_speech = False
+        self._running_text: str | None = None
+        self._language: str | None = None
+        self._emotion: str | None = None
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+        self._model: str | None = None
+        self._created: int | None = None
+        self.request_id: str | None = None
+        self._error: ASRWireError | None = None
+        self._ended = False
+        self._complete = False
+        self._reason: str | None = None
+
+    # -- input ---------------------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[Update]:
+        """Takes the next bytes of the body; returns the updates they complete."""
+        if isinstance(data, str):
+            raise TypeError("receive_data() takes bytes, not str")
+        if self._error is not None:
+            raise self._error._again() from None
+        if self._ended:
+            raise Closed("this stream has ended", sent="complete", partial=self.transcript)
+        updates: list[Update] = []
+        try:
+            if self._kind == "events":
+                self._feed(data, updates)
+            elif not self.at_end:
+                self._collect(data, updates)
+        except ASRWireError as error:
+            raise self._failed(error, updates) from None
+        self._offset += len(data)
+        return updates
+
+    def receive_eof(self, error: BaseException | None = None) -> list[Update]:
+        """The body has ended; returns the last updates.
+
+        Args:
+            error: why, where the end was not the body's own: the transport's error, or the error that `receive_data`
+                raised.
+
+        A stream that merely ended early is no error here: its open sentences are `Incomplete` and
+        ``transcript.complete`` is False. Only a whole body that is wrong in itself raises (JSON is decoded here).
+        """
+        if self._ended:
+            return []
+        updates: list[Update] = []
+        error = error if error is not None else self._error
+        unfinished = False
+        try:
+            if self._error is None:
+                unfinished = self._finish_input(error, updates)
+        except ASRWireError as wrong:
+            self._failed(wrong, updates)
+            if error is None or self._kind == "error":  # no trouble with a body hides the status it came with
+                self._end(wrong, False, updates)
+                wrong.output, wrong.partial = updates, self.transcript
+                raise wrong from None
+        self._end(error, unfinished, updates)
+        return updates
+
+    def _feed(self, data: bytes | bytearray | memoryview, updates: list[Update]) -> None:
+        assert self._parser is not None
+        try:
+            events = self._parser.feed(data)
+        except LimitExceeded as error:
+            for event in error.output:
+                self._take_event(event, updates)
+            raise
+        for event in events:
+            self._take_event(event, updates)
+
+    def _collect(self, data: bytes | bytearray | memoryview, updates: list[Update]) -> None:
+        # Bodies that are not (yet) an event stream.
+        if self._kind == "error":
+            self._body += bytes(data)[: max(0, self._limits.error_body - len(self._body))]
+            return
+        self._body += data
+        if self._kind == "unknown":
+            self._decide()
+        if self._kind == "json" and len(self._body) > self._limits.event_size:
+            raise LimitExceeded(
+                f"the JSON body is larger than event_size ({self._limits.event_size} bytes)",
+                offset=self._limits.event_size,
+            )
+        if self._kind == "events":
+            first, self._body = bytes(self._body), bytearray()
+            self._feed(first, updates)
+
+    def _decide(self) -> None:
+        # What the body is shows in its first byte: the services answer either kind to either request.
+        event_stream = self._media_type == "text/event-stream"
+        head = bytes(self._body[:_SNIFF])
+        if _BOM.startswith(head[:3]) and len(head) < 3:
+            return
+        start = head.removeprefix(_BOM).lstrip(_BLANK)
+        if start[:1] in (b"{", b"["):
+            self._kind = "json"
+            if event_stream:
+                self.issues["json_in_event_stream"] += 1
+            return
+        if not start and len(head) < _SNIFF and not event_stream:
+            return
+        field = start.partition(b":")[0].rstrip()
+        if not event_stream:
+            names = (b"data", b"event", b"id", b"retry", b"")
+            if b":" not in start and any(name.startswith(start) for name in names) and b"\n" not in start:
+                return  # `da`: more will tell
+            if field not in names:
+                if self._media_type in ("", "application/json", "application/octet-stream"):
+                    self._kind = "json"  # which it is not; decoding says where
+                    return
+                raise ContentTypeError(
+                    f"the body is {self._media_type!r}, neither an event stream nor JSON; it begins {_excerpt(start)}"
+                )
+            if self._media_type:
+                self.issues["event_stream_as_other"] += 1
+        self._kind = "events"
+        self._parser = ResultEventParser(self._limits.event_size, self._limits.event_lines)
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def _take_event(self, event: ServerSentEvent, updates: list[Update]) -> None:
+        if self.at_end:
+            self.issues["after_end"] += 1
+            return
+        self.events += 1
+        payload = event.data_bytes
+        stripped = payload.strip()
+        status = _status(event)
+        failed = event.event == "error" or (status is not None and status >= 400)
+        if stripped == b"[DONE]" or (event.event == "done" and not stripped):
+            self._finish(updates)
+            return
+        if not stripped and not failed:
+            self.issues["empty_event"] += 1
+            return
+        try:
+            value, repair = _decode.loads(payload)
+        except DecodeError as error:
+            if failed:
+                failure = _decode.Failure(None, event.data[:2048], None)
+                raise self._service_error(failure, status) from None
+            lines = payload.split(b"\n")
+            if len(lines) == 1 or not self._take_lines(lines, updates):
+                raise DecodeError(
+                    f"event {self.events}: {error}; it begins {_excerpt(payload)}", offset=error.offset, event=self.events
+                ) from None
+            return
+        if repair:
+            self.issues[repair] += 1
+        if failed:
+            failure = _decode.failure(value) or _decode.Failure(None, event.data[:2048], None)
+            if not failure.no_speech:
+                raise self._service_error(failure, status)
+        self._take_body(value, payload, updates, whole=False)
+
+    def _take_lines(self, lines: list[bytes], updates: list[Update]) -> bool:
+        # Older gateways leave out the blank lines, and the OpenAI dialect has no ids: data lines that are each a whole
+        # JSON text are each an event (no payload of these services spans lines).
+        values = []
+        for line in lines:
+            try:
+                values.append(None if line.strip() == b"[DONE]" else _decode.loads(line)[0])
+            except DecodeError:
+                return False
+        self.issues["unseparated_events"] += len(lines) - 1
+        self.events += len(lines) - 1
+        for line, value in zip(lines, values, strict=True):
+            if self.at_end:
+                self.issues["after_end"] += 1
+            elif value is None:
+                self._finish(updates)
+            else:
+                self._take_body(value, line, updates, whole=False)
+        return True
+
+    def _take_body(self, value: object, raw: bytes, updates: list[Update], *, whole: bool) -> None:
+        try:
+            body = _decode.body(value)
+        except DecodeError as error:
+            if not whole:
+                error.event = self.events
+                error.args = (f"event {self.events}: {error}",)
+            raise
+        if body.request_id is not None:
+            if self.request_id is None:
+                self.request_id = body.request_id
+            elif body.request_id != self.request_id and body.failure is None:
+                self.issues["request_id_changed"] += 1
+        self._model = self._model or body.model
+        self._created = self._created if self._created is not None else body.created
+        self._usage = _larger(self._usage, body.usage)
+        self._language = body.language or self._language
+        self._emotion = body.emotion or self._emotion
+        if body.sentences:
+            self._running_text = body.running_text
+            for heard in body.sentences:
+                updates += self._sentences.hear(heard, usage=body.usage, raw=raw, whole=whole)
+        elif body.text is not None or body.choices:
+            self._take_text(body, raw, updates)
+        elif body.failure is None and body.usage is None and not body.done:
+            self.issues["empty_event"] += 1
+        if body.failure is not None:
+            if not body.failure.no_speech:
+                raise self._service_error(body.failure, None)
+            self._no_speech = True
+            self.at_end = True
+        elif body.done:
+            self._finish(updates)
+
+    def _take_text(self, body: _decode.Body, raw: bytes, updates: list[Update]) -> None:
+        if self._sentences.finals or self._sentences.has_open:
+            self.issues["text_beside_sentences"] += 1  # the sentences hold the words; the text is their copy
+            return
+        self._text_seen = True
+        self._text_choices = self._text_choices or body.choices
+        self._finish_reason = body.finish_reason or self._finish_reason
+        if body.text is not None:
+            self._text_raw = raw
+            deltas = self._text.hear(body.text, body.mode)
+            if self._shows_deltas:
+                updates += deltas
+
+    @property
+    def _shows_deltas(self) -> bool:
+        return self._partials and self._kind == "events"
+
+    def _finish(self, updates: list[Update]) -> None:
+        # A terminal event: the text is final now, not only when the connection closes.
+        self.at_end = True
+        self._finish_text(updates, None)
+
+    def _finish_text(self, updates: list[Update], reason: str | None) -> None:
+        text = self._text.text
+        if self._text_sentence is not None or not text:
+            return
+        self._text_sentence = sentence = Sentence(
+            0, text=text, language=self._language, emotion=self._emotion, final=reason in (None, "length"),
+            raw=self._text_raw,
+        )  # fmt: skip
+        kept = len(text) if self._shows_deltas else 0
+        if sentence.final:
+            updates.append(Final(sentence, self._usage, kept))
+        else:
+            updates.append(Incomplete(sentence, reason or "error", kept))
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def _finish_input(self, error: BaseException | None, updates: list[Update]) -> bool:
+        """Uses up what is buffered; returns whether something was begun and not ended."""
+        if self._kind == "unknown" and self._body.strip():
+            self._kind = "json"
+        if self._kind == "error":
+            self._raise_status(updates)
+        elif self._kind == "json":
+            return self._finish_json(error, updates)
+        elif self._parser is not None:
+            unfinished = self._parser.unfinished
+            for event in self._parser.close(flush=True):
+                if self.at_end:
+                    continue
+                try:
+                    value = event.data_bytes.strip() == b"[DONE]" or _decode.loads(event.data_bytes)[0]
+                except DecodeError:
+                    continue
+                if value is True or isinstance(value, dict):
+                    self.issues["unterminated_event"] += 1
+                    unfinished = False
+                    self._take_event(event, updates)
+            return bool(unfinished) and not self.at_end
+        return False
+
+    def _finish_json(self, error: BaseException | None, updates: list[Update]) -> bool:
+        try:
+            value, repair = _decode.loads(bytes(self._body).removeprefix(_BOM))
+        except DecodeError as wrong:
+            cut = wrong.offset is not None and wrong.offset >= len(self._body.decode("utf-8", "replace").rstrip())
+            if cut or error is not None:
+                return True
+            raise DecodeError(f"{wrong}; the body begins {_excerpt(self._body)}", offset=wrong.offset) from None
+        if repair:
+            self.issues[repair] += 1
+        self.events += 1
+        self._take_body(value, bytes(self._body), updates, whole=True)
+        if self._text_seen and self._finish_reason is None:
+            self._finish_reason = "stop"  # a whole body is a whole answer
+        return False
+
+    def _end(self, error: BaseException | None, unfinished: bool, updates: list[Update]) -> None:
+        self._ended = True
+        reason: str | None = None
+        heard = self._sentences.finals or self._text_seen or self._sentences.silent or self._no_speech
+        if self.at_end and self._error is None:
+            reason = "open_sentence" if self._sentences.has_open else None if heard else "empty"
+        elif error is not None:
+            reason = "closed" if isinstance(error, Closed) else "cut" if isinstance(error, Truncated) else "error"
+        elif unfinished:
+            reason = "cut"
+        elif self._sentences.has_open:
+            reason = "open_sentence"
+        elif self._text_choices and self._finish_reason is None:
+            reason = "cut"
+        elif not heard:
+            reason = "empty"
+        if reason is None and self._finish_reason == "length":
+            reason = "length"
+        self._complete = reason is None
+        self._reason = reason
+        self._finish_text(updates, reason)
+        if self._sentences.has_open:
+            updates += self._sentences.end(reason or "open_sentence")
+        if self._complete:
+            if self.unframed:
+                self.issues["unframed_end"] += 1
+            self._cross_check()
+
+    def _cross_check(self) -> None:
+        # `output.text` is the running text of the sentence or of all of them; a difference is reported, not repaired.
+        if self._running_text is None:
+            return
+        finals = list(self._sentences.finals.values())
+        said = "".join("".join([s.text for s in finals]).split())
+        running = "".join(self._running_text.split())
+        if running not in (said, "".join(finals[-1].text.split()) if finals else said):
+            self.issues["text_mismatch"] += 1
+
+    # -- errors --------------------------------------------------------------------------------------------------------
+
+    def _failed(self, error: ASRWireError, updates: list[Update]) -> ASRWireError:
+        error.output = updates
+        error.sent = "complete"  # an answer came, so the request went
+        error.retry_safe = False
+        if error.request_id is None:
+            error.request_id = self.request_id
+        if error.http_status is None:
+            error.http_status = self.http_status
+        self._error = error
+        error.partial = self.transcript
+        return error
+
+    def _service_error(self, failure: _decode.Failure, status: int | None) -> ServiceError:
+        return ServiceError(
+            f"event {self.events}: {_said(failure)}" if self._kind == "events" else _said(failure),
+            code=failure.code, request_id=failure.request_id, http_status=status, event=self.events or None,
+        )  # fmt: skip
+
+    def _raise_status(self, updates: list[Update]) -> None:
+        body = bytes(self._body)
+        failure: _decode.Failure | None = None
+        payload = body
+        start = body.removeprefix(_BOM).lstrip(_BLANK)[:1]
+        if start not in (b"{", b"["):
+            parser = ResultEventParser(self._limits.error_body + 1, self._limits.event_lines)
+            try:
+                events = parser.feed(body) + parser.close(flush=True)
+            except LimitExceeded:
+                events = []
+            payload = events[0].data_bytes if events else body
+        try:
+            failure = _decode.failure(_decode.loads(payload)[0])
+        except DecodeError:
+            pass  # a problem of the body never hides the status
+        if failure is not None and failure.no_speech:
+            self.request_id = self.request_id or failure.request_id
+            self._no_speech = True
+            self.at_end = True
+            return
+        text = _said(failure) if failure else body[:2048].decode("utf-8", "replace").strip()
+        raise HTTPStatusError(
+            f"HTTP status {self.http_status}" + (f": {text}" if text else ""),
+            http_status=self.http_status,
+            code=failure.code if failure else None,
+            request_id=failure.request_id if failure else None,
+        )
+
+    # -- output --------------------------------------------------------------------------------------------------------
+
+    @property
+    def transcript(self) -> Transcript:
+        """Everything received so far: finals in the order handed out, then what is open."""
+        sentences = self._sentences.sentences
+        timed = not self._text_seen
+        if self._text_seen and not sentences:
+            if self._text_sentence is not None:
+                sentences = (self._text_sentence,)
+            elif self._text.text:
+                sentences = (
+                    Sentence(0, text=self._text.text, language=self._language, emotion=self._emotion, raw=self._text_raw),
+                )
+        return Transcript(
+            sentences=sentences,
+            language=self._language or _shared([s.language for s in sentences]),
+            emotion=self._emotion or _shared([s.emotion for s in sentences]),
+            usage=self._usage,
+            request_id=self.request_id,
+            complete=self._complete,
+            incomplete_reason=self._reason,
+            no_speech=self._complete and not any(s.text for s in sentences),
+            timed=timed,
+            issues=Counter(self.issues),
+            model=self._model,
+            created=self._created,
+            finish_reason=self._finish_reason,
+        )
+
+
+def _status(event: ServerSentEvent) -> int | None:
+    # `:HTTP_STATUS/429` is a comment to the standard, and the event's status to the services.
+    for comment in event.comments:
+        text = comment.strip()
+        if text.startswith("HTTP_STATUS/") and text[12:].isascii() and text[12:].isdigit() and len(text) == 15:
+            return int(text[12:])
+    return None
+
+
+def _larger(known: Usage | None, new: Usage | None) -> Usage | None:
+    # Counts are cumulative for the whole request: the largest seen holds, whatever the order; they are never added.
+    if known is None or new is None:
+        return known or new
+
+    def most(a: float | None, b: float | None) -> float | None:
+        return b if a is None else a if b is None else max(a, b)
+
+    return Usage(
+        most(known.seconds, new.seconds), most(known.input_tokens, new.input_tokens),
+        most(known.audio_tokens, new.audio_tokens), most(known.output_tokens, new.output_tokens),
+        most(known.total_tokens, new.total_tokens), new.raw,
+    )  # fmt: skip
+
+
+def _shared(values: list[str | None]) -> str | None:
+    return values[0] if values and len(set(values)) == 1 else None
+
+
+def _said(failure: _decode.Failure) -> str:
+    return ": ".join(part for part in (failure.code, failure.message[:2048]) if part)
+
+
+def _excerpt(data: bytes | bytearray) -> str:
+    return repr(bytes(data[:200]).decode("utf-8", "replace"))
+
+
+__all__ = ["Amended", "Final", "Incomplete", "Partial", "ResultStream", "TextDelta", "Update"]

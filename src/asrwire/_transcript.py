@@ -1,0 +1,237 @@
+# The transcript: everything the service said about one piece of audio, as a value.
+#
+# Knows: sentences, what belongs to all of them, how they read as text, dict, JSON and subtitles. Must not know: how
+# they were received or put in order (the assembler and the result files make transcripts, nothing changes one).
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from . import formats
+from ._errors import NoTimes
+from ._model import Sentence, Usage, Word
+from ._timeline import WordTimeline, join_words
+
+OVERLAP = 20  # ms two words may share before it is worth a finding
+
+FindingKind: TypeAlias = Literal["times_back", "overlap", "zero_length", "word_outside_sentence", "words_text_mismatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in the service's answer that does not fit together, found by `Transcript.check`.
+
+    Attributes:
+        kind: ``"times_back"``: an end before its begin, or a begin before that of the word before on the channel;
+            ``"overlap"``: a word begins more than 20 ms before the word before it on the channel ends;
+            ``"zero_length"``: a word ends where it begins; ``"word_outside_sentence"``: a word begins before its
+            sentence or ends after it; ``"words_text_mismatch"``: the words do not make up the sentence's text.
+        sentence: the sentence's ``index``.
+        word: number of the word in the sentence, from 0; None where it is about the sentence as a whole.
+        ms: by how much, for the kinds about times; else None.
+    """
+
+    kind: FindingKind
+    sentence: int
+    word: int | None = None
+    ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Transcript:
+    """What the service said, so far or in the end. Immutable; compares by value and pickles.
+
+    Attributes:
+        sentences: in the order handed out; an amended one keeps its place.
+        text: the service's own text of a result file, else the sentences' texts joined (`formats.join`).
+        language, emotion: of the whole, as far as the service gave them.
+        usage: the last `Usage`, or None.
+        request_id: the service's id of the request, or None.
+        complete: everything the service meant to send has arrived.
+        incomplete_reason: ``"open_sentence" | "cut" | "empty" | "length" | "closed" | "error"``, None when complete.
+        no_speech: the service heard nobody speak.
+        timed: the service sent times; False for text-only dialects.
+        issues: what was unusual in the answer and how often (``"duplicate_final"``, ``"text_mismatch"``, ...).
+        model, finish_reason: as the service gave them, or None.
+        created: seconds since 1970, or None.
+        channel_id: the channel all of this is from; None where that was not singled out.
+        channels: the channels present, ascending.
+        speech_duration: ms of speech found in the audio (result files), or None.
+    """
+
+    sentences: Sequence[Sentence] = ()
+    text: str = ""
+    language: str | None = None
+    emotion: str | None = None
+    usage: Usage | None = None
+    request_id: str | None = None
+    complete: bool = True
+    incomplete_reason: str | None = None
+    no_speech: bool = False
+    timed: bool = True
+    issues: Counter[str] = field(default_factory=Counter)
+    model: str | None = None
+    created: int | None = None
+    finish_reason: str | None = None
+    channel_id: int | None = None
+    channels: tuple[int, ...] = ()
+    speech_duration: int | None = None
+    _words: WordTimeline | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        def keep(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        if isinstance(self.sentences, list):
+            keep("sentences", tuple(self.sentences))
+        keep("issues", Counter(self.issues))
+        if not self.text:
+            keep("text", formats.join(sentence.text for sentence in self.sentences))
+        if not self.channels:
+            keep("channels", tuple(sorted({sentence.channel_id for sentence in self.sentences})))
+
+    @property
+    def words(self) -> WordTimeline:
+        """All words, sorted by (begin time, channel); made once, when first asked for."""
+        if self._words is None:
+            object.__setattr__(self, "_words", WordTimeline.from_sentences(self.sentences))
+        assert self._words is not None
+        return self._words
+
+    @property
+    def incomplete(self) -> tuple[Sentence, ...]:
+        """The sentences that are not final: what was open when the stream ended, or is open now."""
+        return tuple(sentence for sentence in self.sentences if not sentence.final)
+
+    def channel(self, channel_id: int) -> Transcript:
+        """The transcript of one channel: its sentences, with their index, and all that belongs to the whole; empty,
+        with ``no_speech``, where nobody spoke on it."""
+        if self.channel_id == channel_id:
+            return self
+        sentences = tuple(sentence for sentence in self.sentences if sentence.channel_id == channel_id)
+        return Transcript(
+            sentences=sentences,
+            language=self.language,
+            emotion=self.emotion,
+            usage=self.usage,
+            request_id=self.request_id,
+            complete=self.complete,
+            incomplete_reason=self.incomplete_reason,
+            no_speech=self.complete and not any(sentence.text for sentence in sentences),
+            timed=self.timed,
+            issues=self.issues,
+            model=self.model,
+            created=self.created,
+            finish_reason=self.finish_reason,
+            channel_id=channel_id,
+            channels=(channel_id,),
+        )
+
+    def check(self) -> tuple[Finding, ...]:
+        """What in the times and words does not fit together, in the order of the sentences; nothing is changed."""
+        found: list[Finding] = []
+        last: dict[int, tuple[int | None, int | None]] = {}  # per channel: the newest begin, the newest end
+        for sentence in self.sentences:
+            if back := _behind(sentence.end_time, sentence.begin_time):
+                found.append(Finding("times_back", sentence.index, None, back))
+            newest = last.get(sentence.channel_id, (None, None))
+            for number, word in enumerate(sentence.words):
+                begin, end = word.begin_time, word.end_time
+                found += [Finding(kind, sentence.index, number, ms) for kind, ms in _faults(word, sentence, *newest)]
+                newest = newest[0] if begin is None else begin, newest[1] if end is None else end
+            last[sentence.channel_id] = newest
+            found += [Finding("words_text_mismatch", sentence.index, number) for number in _mismatches(sentence)]
+        return tuple(found)
+
+    def to_srt(self) -> str:
+        """SubRip subtitles (`formats.to_srt`). Raises `NoTimes` where the service sent no times."""
+        self._need_times()
+        return formats.to_srt(self.sentences)
+
+    def to_vtt(self) -> str:
+        """WebVTT subtitles (`formats.to_vtt`). Raises `NoTimes` where the service sent no times."""
+        self._need_times()
+        return formats.to_vtt(self.sentences)
+
+    def _need_times(self) -> None:
+        if not self.timed:
+            raise NoTimes("this service sends text without times, and subtitles need them")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dicts, lists, strings and numbers, ready for JSON. Times are ms, or None.
+
+        ``version`` is 1 and grows when a key changes its meaning. The other keys are the attributes' names;
+        ``sentences`` are dicts of `Sentence`'s fields without ``raw``, their ``words`` dicts of `Word`'s, ``usage`` of
+        `Usage`'s without ``raw``.
+        """
+        return {
+            "version": 1,
+            "text": self.text,
+            "language": self.language,
+            "emotion": self.emotion,
+            "request_id": self.request_id,
+            "model": self.model,
+            "created": self.created,
+            "complete": self.complete,
+            "incomplete_reason": self.incomplete_reason,
+            "finish_reason": self.finish_reason,
+            "no_speech": self.no_speech,
+            "timed": self.timed,
+            "channel_id": self.channel_id,
+            "channels": list(self.channels),
+            "speech_duration": self.speech_duration,
+            "usage": None if self.usage is None else _fields(self.usage),
+            "issues": dict(self.issues),
+            "sentences": [
+                {**_fields(sentence), "words": [_fields(word) for word in sentence.words]}
+                for sentence in self.sentences
+            ],
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text on one line."""
+        return orjson.dumps(self.to_dict()).decode()
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else f"incomplete: {self.incomplete_reason}"
+        words = sum(len(sentence.words) for sentence in self.sentences) if self._words is None else len(self._words)
+        return f"<Transcript of {len(self.sentences)} sentences, {words} words, {len(self.text)} characters; {state}>"
+
+
+def _fields(value: Sentence | Word | Usage) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__match_args__ if name != "raw"}
+
+
+def _behind(later: int | None, earlier: int | None) -> int:
+    """How many ms `later` lies before `earlier`; 0 where it does not or one of them is unknown."""
+    return 0 if later is None or earlier is None else max(0, earlier - later)
+
+
+def _faults(
+    word: Word, sentence: Sentence, begin_before: int | None, end_before: int | None
+) -> list[tuple[FindingKind, int | None]]:
+    """What is odd about one word's times, after a word with these times."""
+    begin, end = word.begin_time, word.end_time
+    faults: list[tuple[FindingKind, int | None]] = []
+    if back := max(_behind(end, begin), _behind(begin, begin_before)):
+        faults.append(("times_back", back))
+    elif (overlap := _behind(begin, end_before)) > OVERLAP:
+        faults.append(("overlap", overlap))
+    if begin is not None and begin == end:
+        faults.append(("zero_length", 0))
+    if outside := max(_behind(begin, sentence.begin_time), _behind(sentence.end_time, end)):
+        faults.append(("word_outside_sentence", outside))
+    return faults
+
+
+def _mismatches(sentence: Sentence) -> list[int | None]:
+    """The words that have no place in the sentence's text; [None] where all have one but some of the text is left."""
+    if not sentence.words or "".join(sentence.text.split()) == "".join(join_words(sentence.words).split()):
+        return []
+    misplaced = [number for number, span in enumerate(sentence.spans()) if span is None]
+    return [*misplaced] or [None]

@@ -1,0 +1,148 @@
+# From a script and an accepted request to the bodies and events of the answer, laid out as each service lays them out.
+#
+# Knows: the JSON of every synchronous dialect, its members in the order the documents print them, the three envelopes,
+# when in the audio an event is due. Must not know: sockets, clocks, HTTP.
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from .._model import Sentence, Word
+from ._documents import Call
+from ._script import Sample, Script, separator
+
+Envelope = Literal["doc", "public", "workspace"]
+EVENT_STREAM = "text/event-stream;charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Some bytes of a body that leave together.
+
+    Attributes:
+        at: when they are due, in ms of audio.
+        data: the bytes.
+        text: the whole transcript as of this event; None for an error or a sample, which have none.
+        finals: the sentences this event makes final.
+    """
+
+    at: int
+    data: bytes
+    text: str | None = None
+    finals: tuple[Sentence, ...] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """One response.
+
+    Attributes:
+        events: the body, in the pieces it leaves in.
+        stream: the pieces leave one by one, each when it is due; else they leave together.
+        headers: besides Content-Type, Date and X-Request-Id.
+        left: how many events have left so far.
+        label: what a log line calls it.
+    """
+
+    request_id: str
+    status: int
+    content_type: str
+    events: list[Event]
+    stream: bool = False
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    left: int = 0
+    label: str = ""
+
+
+def answer_sample(sample: Sample, request_id: str) -> Answer:
+    """The sample as it is; an event stream leaves event by event."""
+    content_type = sample.content_type
+    if content_type is None:
+        content_type = "application/json" if sample.body.lstrip()[:1] in (b"{", b"[") else EVENT_STREAM
+    if not content_type.startswith("text/event-stream"):
+        return Answer(request_id, sample.status, content_type, [Event(0, sample.body)])
+    parts = re.findall(rb".+?(?:\r?\n\r?\n|\Z)", sample.body, re.DOTALL)
+    return Answer(request_id, sample.status, content_type, [Event(0, part) for part in parts], stream=True)
+
+
+def answer_error(request_id: str, status: int, code: str, message: str, *, openai: str | None = None) -> Answer:
+    """An error body. ``openai``: the value of ``error.param``, where the error is of the OpenAI-compatible shape."""
+    body: dict[str, Any]
+    if openai is None:
+        body = {"code": code, "message": message, "request_id": request_id}
+    else:
+        error = {"message": message, "type": "invalid_request_error", "param": openai or None, "code": code}
+        body = {"error": error, "request_id": request_id}
+    return Answer(request_id, status, "application/json", [Event(0, orjson.dumps(body))])
+
+
+def answer_call(
+    script: Script, call: Call, *, envelope: Envelope, request_id: str, created: int, revisions: random.Random
+) -> Answer:
+    """What the model of ``call`` says of the audio that ``script`` stands for.
+
+    Args:
+        envelope: layout of Fun-ASR and Qwen-Audio answers; the other dialects have one layout each.
+        created: UNIX seconds, for the OpenAI-compatible dialect.
+        revisions: decides which partial results are taken back.
+    """
+    match call.family, call.stream:
+        case "openai", True:
+            events = list(_openai_chunks(script, call, request_id, created))
+        case "openai", False:
+            events = [_openai_completion(script, call, request_id, created)]
+        case "qwen", True:
+            events = _frames(_qwen_frames(script, call), "doc", request_id)
+        case "qwen", False:
+            output = _qwen_output(script, call, [{"text": script.text}], "stop")
+            usage = _qwen_usage(script, script.duration)
+            events = _body(_Frame(script.duration, output, usage, script.text), "doc", request_id)
+        case "qwen-audio", True:
+            events = _frames(_text_frames(script, call, revisions), envelope, request_id)
+        case _, True:
+            events = _frames(_sentence_frames(script, revisions), envelope, request_id)
+        case _:
+            events = _body(_whole_frame(script, call), envelope, request_id)
+    content_type = EVENT_STREAM if call.stream else "application/json"
+    return Answer(request_id, 200, content_type, events, stream=call.stream)
+
+
+# == the native event stream and its envelopes =========================================================================
+
+
+def _envelop(frame: _Frame, envelope: Envelope, request_id: str) -> bytes:
+    node = frame.node
+    usage = {} if frame.usage is None else {"usage": frame.usage}
+    body: dict[str, Any]
+    if envelope == "public":
+        body = {"output": {**node, **usage, "output": node}, **usage, "request_id": request_id}
+    elif envelope == "workspace":
+        result = {**node, "request_id": request_id}
+        body = {**result, "output": result, **usage}
+    else:
+        body = {"output": node, **usage, "request_id": request_id}
+    return orjson.dumps(body)
+
+
+def _frames(frames: Iterable[_Frame], envelope: Envelope, request_id: str) -> list[Event]:
+    return [
+        Event(
+            frame.at,
+            b"id:%d\nevent:result\n:HTTP_STATUS/200\ndata:%b\n\n" % (number, _envelop(frame, envelope, request_id)),
+            frame.text,
+            frame.finals,
+        )
+        for number, frame in enumerate(frames, 1)
+    ]
+
+
+def _body(frame: _Frame, envelope: Envelope, request_id: str) -> list[Event]:
+    return [Event(frame.at, _envelop(frame, envelope, request_id), frame.text, frame.finals)]
+
+

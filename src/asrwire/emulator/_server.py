@@ -1,0 +1,255 @@
+# HTTP/1.1 over asyncio: connections, requests, paced answers. One accept loop, one task per connection, no task left.
+#
+# Knows: h11, asyncio, TLS handshakes, limits on what a client may send, when an event is due by the clock.
+# Must not know: paths, models, JSON; it hands a request to `handle` and sends the Answer it gets.
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Protocol
+
+import h11
+
+from ._answers import Answer
+
+MAX_BODY = 64 * 2**20
+MAX_HEAD = 64 * 2**10
+_READ = 256 * 2**10
+_LINGER = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    method: str
+    target: str
+    headers: dict[str, str]  # names in lower case; repeated fields joined with ", " (RFC 9110 5.3)
+    body: bytes
+
+
+class Clock(Protocol):
+    """Where the server's time comes from, in seconds."""
+
+    def now(self) -> float: ...
+    async def sleep_until(self, when: float) -> None: ...
+
+
+class LoopClock:
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep_until(self, when: float) -> None:
+        await asyncio.sleep(max(0.0, when - self.now()))
+
+
+class _Refused(Exception):
+    """The bytes are not a request this server reads: status and reason for the last answer of the connection."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Server:
+    """Serves one listening socket until `stop` is set.
+
+    Args:
+        handle: request -> answer; called on the server's loop, must not block.
+        refuse: (status, reason) -> answer, for bytes that never became a request.
+        sent: called once for each request, when its answer has left or its connection is gone.
+        speed: how much faster than the audio events leave; None: at once.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        handle: Callable[[RawRequest], Answer],
+        refuse: Callable[[int, str], Answer],
+        sent: Callable[[Answer], None],
+        *,
+        speed: float | None,
+        clock: Clock,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        self.stop = asyncio.Event()
+        self._listener = listener
+        self._handle = handle
+        self._refuse = refuse
+        self._sent = sent
+        self._speed = speed
+        self._clock = clock
+        self._ssl_context = ssl_context
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        accepting = asyncio.create_task(self._accept())
+        try:
+            await self.stop.wait()
+        finally:
+            tasks = [accepting, *self._connections]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # transports aborted in a handshake close their sockets one turn later
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(self._listener)
+            except OSError:  # the client is gone already, or this process has no descriptor left
+                await asyncio.sleep(0.01)
+                continue
+            task = asyncio.create_task(self._connection(sock))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+    async def _connection(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_READ)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tls = {} if self._ssl_context is None else {"ssl_shutdown_timeout": _LINGER}
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, sock, ssl=self._ssl_context, **tls
+            )
+        except (OSError, asyncio.CancelledError):  # the client left during the handshake, or the server stops
+            sock.close()
+            return
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await _Connection(self, reader, writer).serve()
+            writer.close()
+            await writer.wait_closed()
+        except (OSError, asyncio.CancelledError):  # a client that disconnects is no event; nor is stopping
+            pass
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+class _Connection:
+    def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._server = server
+        self._reader = reader
+        self._writer = writer
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+
+    async def serve(self) -> None:
+        while True:
+            try:
+                request = await self._receive()
+            except h11.RemoteProtocolError as error:
+                await self._send_last(self._server._refuse(error.error_status_hint, f"not an HTTP request: {error}"))
+                return
+            except _Refused as error:
+                await self._send_last(self._server._refuse(error.status, str(error)))
+                return
+            if request is None:
+                return
+            answer = self._server._handle(request)
+            try:
+                await self._send(answer, body=request.method != "HEAD")
+            finally:
+                self._server._sent(answer)
+            if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+                return
+            self._h11.start_next_cycle()
+
+    async def _event(self) -> h11.Event:
+        while True:
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA:
+                if self._h11.they_are_waiting_for_100_continue:
+                    await self._write(h11.InformationalResponse(status_code=100, headers=[]))
+                self._h11.receive_data(await self._reader.read(_READ))
+            elif event is h11.PAUSED:
+                raise h11.RemoteProtocolError("unexpected data")
+            else:
+                assert not isinstance(event, type)
+                return event
+
+    async def _receive(self) -> RawRequest | None:
+        head = await self._event()
+        if not isinstance(head, h11.Request):
+            return None
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in head.headers:
+            name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if int(headers.get("content-length", 0)) > MAX_BODY:
+            raise _Refused(413, f"the body is longer than {MAX_BODY} bytes")
+        body = bytearray()
+        while True:
+            event = await self._event()
+            if isinstance(event, h11.EndOfMessage):
+                return RawRequest(head.method.decode("ascii"), head.target.decode("ascii"), headers, bytes(body))
+            assert isinstance(event, h11.Data)
+            body += event.data
+            if len(body) > MAX_BODY:
+                raise _Refused(413, f"the body is longer than {MAX_BODY} bytes")
+
+    async def _write(self, event: h11.Event) -> None:
+        data = self._h11.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def _send(self, answer: Answer, *, body: bool = True) -> None:
+        clock, speed = self._server._clock, self._server._speed
+        begin = clock.now()
+
+        async def due(at: int) -> None:
+            if speed is not None and at:
+                await clock.sleep_until(begin + at / 1000 / speed)
+
+        headers = [
+            ("Content-Type", answer.content_type),
+            ("Date", formatdate(usegmt=True)),
+            ("X-Request-Id", answer.request_id),
+            *answer.headers,
+        ]
+        if not answer.stream:
+            await due(max((event.at for event in answer.events), default=0))
+            headers.append(("Content-Length", str(sum(len(event.data) for event in answer.events))))
+        await self._write(h11.Response(status_code=answer.status, headers=headers))
+        for event in answer.events if body else ():
+            if answer.stream:
+                await due(event.at)
+            await self._write(h11.Data(data=event.data))
+            answer.left += 1
+        await self._write(h11.EndOfMessage())
+
+    async def _send_last(self, answer: Answer) -> None:
+        """Answer what could not be read, and let the client read the answer before the connection goes."""
+        if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        answer.headers.append(("Connection", "close"))
+        try:
+            await self._send(answer)
+        finally:
+            self._server._sent(answer)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                while await self._reader.read(_READ):
+                    pass
+
+
+def check_speed(speed: object) -> float | None:
+    """``speed`` as a positive finite float, or None; the message of the ValueError says what is wrong."""
+    if speed is None:
+        return None
+    if isinstance(speed, bool) or not isinstance(speed, (int, float)):
+        raise TypeError(f"speed is a number or None, not {type(speed).__name__}")
+    if not (math.isfinite(speed) and speed > 0):
+        raise ValueError("speed must be positive and finite, or None for at once")
+    return float(speed)
