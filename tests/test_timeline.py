@@ -7,11 +7,12 @@ import sys
 from array import array
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from asrwire._errors import ConfigError
 from asrwire._model import Sentence, Word
 from asrwire._timeline import NO_TIME, WordTimeline, join_words, needs_space
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def sentence(index: int, *words: Word, channel: int = 0, begin: int | None = None) -> Sentence:
@@ -240,6 +241,7 @@ TEXT = {
     "punctuation the word ends with": ([("well,", ","), ("yes. ", "."), ("no", "")], "well, yes. no"),
     "punctuation before the word's own space": ([("yes ", ","), ("no", "")], "yes, no"),
     "a punctuation-only word": ([("yes", ""), ("", "."), ("No", "")], "yes. No"),
+    "punctuation that is only a space": ([("字", " "), ("字", "")], "字 字"),
     "an empty word": ([("a", ""), ("", ""), ("b", "")], "a b"),
     "the spaces at the ends stay": ([(" a ", "")], " a "),
 }
@@ -323,10 +325,16 @@ def test_lone_surrogates_in_words_survive() -> None:
     assert list(WordTimeline.from_sentences([sentence(0, word)])) == [word]
 
 
-def test_pickles_by_columns() -> None:
-    timeline = WordTimeline.from_sentences(
-        sentence(i, *(Word(i * 1000 + n * 10, i * 1000 + n * 10 + 9, "word", ".") for n in range(20))) for i in range(100)
+def many(sentences: int) -> WordTimeline:
+    """Twenty words a sentence, in the order of time."""
+    return WordTimeline.from_sentences(
+        sentence(i, *(Word(ms, ms + 9, "word", ".") for ms in range(i * 1000, i * 1000 + 200, 10)))
+        for i in range(sentences)
     )
+
+
+def test_pickles_by_columns() -> None:
+    timeline = many(100)
     timeline.locate(5)
     data = pickle.dumps(timeline)
     assert pickle.loads(data) == timeline
@@ -334,9 +342,7 @@ def test_pickles_by_columns() -> None:
 
 
 def test_memory_held_per_word() -> None:
-    timeline = WordTimeline.from_sentences(
-        sentence(i, *(Word(i * 1000 + n * 10, i * 1000 + n * 10 + 9, "word", ".") for n in range(20))) for i in range(500)
-    )
+    timeline = many(500)
     columns = timeline._columns
     held = sum(
         sys.getsizeof(getattr(columns, name)) if name != "key" else 0

@@ -1,12 +1,10 @@
 """Chunked bodies (RFC 9112 7.1), strict."""
 
-from collections.abc import Buffer
 from typing import final
 
-from typing_extensions import disjoint_base
+from typing_extensions import Buffer
 
 @final
-@disjoint_base
 class ChunkedDecoder:
     """An incremental decoder of the chunked transfer coding, strict: CRLF only, at most 16 hex digits and 2**53 bytes a
     chunk, no folding, no control bytes in extensions or trailers.

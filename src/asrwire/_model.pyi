@@ -17,7 +17,6 @@ class _Value:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
-@disjoint_base
 class Word(_Value):
     """One word as the service sent it.
 
@@ -47,7 +46,6 @@ class Word(_Value):
     ) -> Self: ...
 
 @final
-@disjoint_base
 class Sentence(_Value):
     """A sentence in one state.
 
@@ -104,7 +102,6 @@ class Sentence(_Value):
         """
 
 @final
-@disjoint_base
 class Usage(_Value):
     """What the request is billed by, as the service counts it: cumulative, so the largest seen, never a sum.
 
@@ -132,7 +129,6 @@ class Usage(_Value):
     ) -> Self: ...
 
 @final
-@disjoint_base
 class Partial(_Value):
     """A sentence that may still change.
 
@@ -151,7 +147,6 @@ class Partial(_Value):
     def __new__(cls, sentence: Sentence, stable: int = 0, kept: int = 0) -> Self: ...
 
 @final
-@disjoint_base
 class Final(_Value):
     """A sentence that is final. ``usage``: what its event said of the bill, or None. ``kept``: as in `Partial`."""
 
@@ -162,7 +157,6 @@ class Final(_Value):
     def __new__(cls, sentence: Sentence, usage: Usage | None = None, kept: int = 0) -> Self: ...
 
 @final
-@disjoint_base
 class Amended(_Value):
     """Text already final changed: ``sentence`` stands for all of ``replaced`` and keeps the first one's index."""
 
@@ -172,7 +166,6 @@ class Amended(_Value):
     def __new__(cls, sentence: Sentence, replaced: tuple[Sentence, ...]) -> Self: ...
 
 @final
-@disjoint_base
 class Incomplete(_Value):
     """The stream ended with this sentence open. ``reason``: as `Transcript.incomplete_reason`; ``kept``: as in `Partial`."""
 
@@ -183,7 +176,6 @@ class Incomplete(_Value):
     def __new__(cls, sentence: Sentence, reason: str, kept: int = 0) -> Self: ...
 
 @final
-@disjoint_base
 class TextDelta(_Value):
     """Text-only dialects: the text is now ``text_so_far[:offset] + text``."""
 

@@ -309,7 +309,8 @@ def _choose(model: str, protocol: str | None, family: str | None, region: str) -
         raise ConfigError(f"{model!r} is served over WebSocket, not over HTTP")
     else:
         raise ConfigError(
-            f"the model {model!r} is not known: check its name, or give both protocol= and family={suggest(model, FAMILIES)}"
+            f"the model {model!r} is not known: check its name, or give both protocol= and family="
+            f"{suggest(model, FAMILIES)}"
         )
     openai = chosen == "qwen3-asr-flash" and region != _US
     if protocol == "openai" and not openai:

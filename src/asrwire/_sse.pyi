@@ -1,12 +1,10 @@
 """Event streams: WHATWG HTML 9.2.5 and 9.2.6, incremental at any byte."""
 
-from collections.abc import Buffer
 from typing import Any, final
 
-from typing_extensions import disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
 @final
-@disjoint_base
 class ServerSentEvent:
     """One dispatched event. Made by `EventStreamParser` only.
 
@@ -73,7 +71,6 @@ class EventStreamParser:
     def reset(self) -> None:
         """Makes the parser new; the limits stay."""
 
-@disjoint_base
 class ResultEventParser(EventStreamParser):
     """For the recognition services: an ``id`` line after data starts a new event (older gateways leave out blank lines)."""
 

@@ -41,8 +41,8 @@ def join_words(words: Iterable[Word]) -> str:
     last = ""
     for word in words:
         text, punctuation = word.text, word.punctuation
-        if punctuation and not (text and text.rstrip().endswith(punctuation.rstrip())):
-            stem = text.rstrip()
+        stem, mark = text.rstrip(), punctuation.rstrip()
+        if punctuation and not (mark and stem.endswith(mark)):
             space = "" if punctuation[-1].isspace() else text[len(stem) :]
             text = stem + punctuation + space
         if not text:

@@ -98,6 +98,11 @@ class Body:
         self.at_end = True
         self._check_coding(b"")
 
+    @property
+    def reusable(self) -> bool:
+        """The connection holds nothing of this body any more."""
+        return self.at_end and not (self.unframed or self.extra or self._length > 2**20)
+
     def stand_in(self) -> bytes:
         """Bytes of a body of the same framing, for the HTTP module's own parser: it saw the head only, and takes the
         connection for free when it has seen an end."""

@@ -65,7 +65,6 @@ class Exchange:
         self.closed = False
         self.held = b""
         self.head_done = False
-        self.write_broken = False
         self._http = http
         self._timeouts = timeouts
         self._limits = limits

@@ -5,7 +5,7 @@ Qwen-Audio-ASR-Flash; streaming and not) from a script, and refuses what the ser
 ``InvalidParameter`` that names the field. Any HTTP client in any language can talk to it::
 
     with Emulator() as emulator:
-        client = asrwire.Client("any-key", base_url=emulator.base_url, allow_http=True)
+        client = asrwire.Client("any-key", base_url=emulator.base_url)
 """
 
 # Knows: the server's thread, its records, which path is which. Must not know: how the client works; it imports the
@@ -320,10 +320,9 @@ def _read_transcript(transcript: object) -> Script | Sample:
 def _refusal(path: str, refusal: Refusal, request_id: str) -> Answer:
     if path != COMPLETIONS:
         return answer_error(request_id, refusal.status, refusal.code, str(refusal))
-    code = {"InvalidApiKey": "invalid_api_key", "InvalidParameter": "invalid_parameter_error"}
-    return answer_error(
-        request_id, refusal.status, code.get(refusal.code, refusal.code), str(refusal), openai=refusal.field
-    )
+    names = {"InvalidApiKey": "invalid_api_key", "InvalidParameter": "invalid_parameter_error"}
+    code = names.get(refusal.code, refusal.code)
+    return answer_error(request_id, refusal.status, code, str(refusal), openai=refusal.field)
 
 
 def _sent(call: Call | None, answer: Answer) -> Sent:

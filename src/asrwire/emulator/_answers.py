@@ -1,21 +1,31 @@
-# From a script and an accepted request to the bodies and events of the answer, laid out as each service lays them out.
+# From a script and an accepted request to the bytes of the answer: envelopes, framing, errors, samples.
 #
-# Knows: the JSON of every synchronous dialect, its members in the order the documents print them, the three envelopes,
-# when in the audio an event is due. Must not know: sockets, clocks, HTTP.
+# Knows: how each service wraps what a model says, and what it says when it refuses. Must not know: sockets, clocks,
+# the members of a dialect (_dialects).
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
 
-from .._model import Sentence, Word
+from .._model import Sentence
+from ._dialects import (
+    Frame,
+    openai_chunks,
+    openai_completion,
+    qwen_frame,
+    qwen_frames,
+    sentence_frames,
+    text_frames,
+    whole_frame,
+)
 from ._documents import Call
-from ._script import Sample, Script, separator
+from ._script import Sample, Script
 
 Envelope = Literal["doc", "public", "workspace"]
 EVENT_STREAM = "text/event-stream;charset=UTF-8"
@@ -92,31 +102,49 @@ def answer_call(
         created: UNIX seconds, for the OpenAI-compatible dialect.
         revisions: decides which partial results are taken back.
     """
+    events: list[Event]
     match call.family, call.stream:
         case "openai", True:
-            events = list(_openai_chunks(script, call, request_id, created))
+            chunks = openai_chunks(script, call, request_id, created)
+            events = [_event(chunk, b"data: %b\n\n" % orjson.dumps(chunk.node)) for chunk in chunks]
+            events.append(Event(script.duration, b"data: [DONE]\n\n", script.text))
         case "openai", False:
-            events = [_openai_completion(script, call, request_id, created)]
+            completion = openai_completion(script, call, request_id, created)
+            events = [_event(completion, orjson.dumps(completion.node))]
         case "qwen", True:
-            events = _frames(_qwen_frames(script, call), "doc", request_id)
+            events = _stream(qwen_frames(script, call), "doc", request_id)
         case "qwen", False:
-            output = _qwen_output(script, call, [{"text": script.text}], "stop")
-            usage = _qwen_usage(script, script.duration)
-            events = _body(_Frame(script.duration, output, usage, script.text), "doc", request_id)
+            events = _body(qwen_frame(script, call), "doc", request_id)
         case "qwen-audio", True:
-            events = _frames(_text_frames(script, call, revisions), envelope, request_id)
+            events = _stream(text_frames(script, call, revisions), envelope, request_id)
         case _, True:
-            events = _frames(_sentence_frames(script, revisions), envelope, request_id)
+            events = _stream(sentence_frames(script, revisions), envelope, request_id)
         case _:
-            events = _body(_whole_frame(script, call), envelope, request_id)
+            events = _body(whole_frame(script, call), envelope, request_id)
     content_type = EVENT_STREAM if call.stream else "application/json"
     return Answer(request_id, 200, content_type, events, stream=call.stream)
 
 
-# == the native event stream and its envelopes =========================================================================
+# == native bodies and their envelopes =================================================================================
 
 
-def _envelop(frame: _Frame, envelope: Envelope, request_id: str) -> bytes:
+def _event(frame: Frame, data: bytes) -> Event:
+    return Event(frame.at, data, frame.text, frame.finals)
+
+
+def _stream(frames: Iterable[Frame], envelope: Envelope, request_id: str) -> list[Event]:
+    framing = b"id:%d\nevent:result\n:HTTP_STATUS/200\ndata:%b\n\n"
+    return [
+        _event(frame, framing % (number, _envelop(frame, envelope, request_id)))
+        for number, frame in enumerate(frames, 1)
+    ]
+
+
+def _body(frame: Frame, envelope: Envelope, request_id: str) -> list[Event]:
+    return [_event(frame, _envelop(frame, envelope, request_id))]
+
+
+def _envelop(frame: Frame, envelope: Envelope, request_id: str) -> bytes:
     node = frame.node
     usage = {} if frame.usage is None else {"usage": frame.usage}
     body: dict[str, Any]
@@ -128,21 +156,3 @@ def _envelop(frame: _Frame, envelope: Envelope, request_id: str) -> bytes:
     else:
         body = {"output": node, **usage, "request_id": request_id}
     return orjson.dumps(body)
-
-
-def _frames(frames: Iterable[_Frame], envelope: Envelope, request_id: str) -> list[Event]:
-    return [
-        Event(
-            frame.at,
-            b"id:%d\nevent:result\n:HTTP_STATUS/200\ndata:%b\n\n" % (number, _envelop(frame, envelope, request_id)),
-            frame.text,
-            frame.finals,
-        )
-        for number, frame in enumerate(frames, 1)
-    ]
-
-
-def _body(frame: _Frame, envelope: Envelope, request_id: str) -> list[Event]:
-    return [Event(frame.at, _envelop(frame, envelope, request_id), frame.text, frame.finals)]
-
-

@@ -128,7 +128,8 @@ def _growth(sentence: Sentence, revisions: random.Random) -> Iterator[list[Word]
         yield words[: count - 1] + ([_mistaken(words[count - 1])] if revisions.random() < 0.15 else [words[count - 1]])
 
 
-def _sentence_frames(script: Script, revisions: random.Random) -> Iterator[_Frame]:
+def sentence_frames(script: Script, revisions: random.Random) -> Iterator[Frame]:
+    """For each sentence: its announcement, growing partial results, the final one with the usage so far."""
     said = ""
     silence = 0
     for index, sentence in enumerate(script.sentences):
@@ -143,20 +144,20 @@ def _sentence_frames(script: Script, revisions: random.Random) -> Iterator[_Fram
             "text": "",
             "channel_id": sentence.channel_id,
         }
-        yield _Frame(begin, {"sentence": node, "text": said}, None, said)
+        yield Frame(begin, {"sentence": node, "text": said}, None, said)
         for words in _growth(sentence, revisions):
             node = _open_json(sentence, index + 1, words)
             text = said + separator(said, node["text"]) + node["text"]
-            yield _Frame(_ms(words[-1].end_time), {"sentence": node, "text": text}, None, text)
+            yield Frame(_ms(words[-1].end_time), {"sentence": node, "text": text}, None, text)
         final = _as_sent(sentence, index, tuple(_fixed(word, speaker_id=word.speaker_id) for word in sentence.words))
         said += separator(said, final.text) + final.text
         usage = {"duration": _seconds(end)}
-        yield _Frame(end, {"sentence": _final_json(final, index + 1), "text": said}, usage, said, (final,))
+        yield Frame(end, {"sentence": _final_json(final, index + 1), "text": said}, usage, said, (final,))
         silence = end
 
 
-def _whole_frame(script: Script, call: Call) -> _Frame:
-    """A whole JSON answer: ``sentence`` covers all the audio; with diarization ``sentences`` holds the parts."""
+def whole_frame(script: Script, call: Call) -> Frame:
+    """An answer in one piece: ``sentence`` covers all the audio; with diarization ``sentences`` holds the parts."""
     words: list[Word] = []
     text = ""
     for sentence in script.sentences:
@@ -187,7 +188,7 @@ def _whole_frame(script: Script, call: Call) -> _Frame:
             for index, part in enumerate(script.sentences)
         )
         node["sentences"] = [_final_json(part, index + 1) for index, part in enumerate(finals)]
-    return _Frame(script.duration, {**node, "text": text}, _audio_usage(script, call, script.duration), text, finals)
+    return Frame(script.duration, {**node, "text": text}, _audio_usage(script, call, script.duration), text, finals)
 
 
 def _common(script: Script, name: str) -> Any:
@@ -206,16 +207,17 @@ def _audio_usage(script: Script, call: Call, at: int) -> dict[str, Any]:
     return usage
 
 
-def _text_frames(script: Script, call: Call, revisions: random.Random) -> Iterator[_Frame]:
+def text_frames(script: Script, call: Call, revisions: random.Random) -> Iterator[Frame]:
+    """The whole text so far, each time anew; its end may be taken back."""
     said = ""
     for sentence in script.sentences:
         for words in _growth(sentence, revisions):
             heard = "".join(word.text + word.punctuation for word in words)
             text = said + separator(said, heard) + heard
-            yield _Frame(_ms(words[-1].end_time), {"text": text}, None, text)
+            yield Frame(_ms(words[-1].end_time), {"text": text}, None, text)
         said += separator(said, sentence.text) + sentence.text
         end = _ms(sentence.end_time)
-        yield _Frame(end, {"text": said}, _audio_usage(script, call, end), said)
+        yield Frame(end, {"text": said}, _audio_usage(script, call, end), said)
 
 
 # == Qwen3-ASR-Flash: choices ==========================================================================================
@@ -262,14 +264,20 @@ def _qwen_output(script: Script, call: Call, content: list[dict[str, str]], fini
     return {"choices": [{"message": message, "finish_reason": finish_reason}]}
 
 
-def _qwen_frames(script: Script, call: Call) -> Iterator[_Frame]:
+def qwen_frame(script: Script, call: Call) -> Frame:
+    output = _qwen_output(script, call, [{"text": script.text}], "stop")
+    return Frame(script.duration, output, _qwen_usage(script, script.duration), script.text)
+
+
+def qwen_frames(script: Script, call: Call) -> Iterator[Frame]:
+    """Cumulative text, or with ``incremental_output`` deltas; ``finish_reason`` is the string "null", then "stop"."""
     text = ""
     for at, piece in _pieces(script):
         text += piece
         output = _qwen_output(script, call, [{"text": piece if call.incremental else text}], "null")
-        yield _Frame(at, output, _qwen_usage(script, at), text)
+        yield Frame(at, output, _qwen_usage(script, at), text)
     output = _qwen_output(script, call, [] if call.incremental else [{"text": text}], "stop")
-    yield _Frame(script.duration, output, _qwen_usage(script, script.duration), text)
+    yield Frame(script.duration, output, _qwen_usage(script, script.duration), text)
 
 
 def _openai_usage(script: Script) -> dict[str, Any]:
@@ -284,7 +292,7 @@ def _openai_usage(script: Script) -> dict[str, Any]:
     }
 
 
-def _openai_completion(script: Script, call: Call, request_id: str, created: int) -> Event:
+def openai_completion(script: Script, call: Call, request_id: str, created: int) -> Frame:
     message = {"annotations": _annotations(script, call), "content": script.text, "role": "assistant"}
     body = {
         "choices": [{"finish_reason": "stop", "index": 0, "message": message}],
@@ -294,26 +302,23 @@ def _openai_completion(script: Script, call: Call, request_id: str, created: int
         "object": "chat.completion",
         "usage": _openai_usage(script),
     }
-    return Event(script.duration, orjson.dumps(body), script.text)
+    return Frame(script.duration, body, None, script.text)
 
 
-def _openai_chunks(script: Script, call: Call, request_id: str, created: int) -> Iterator[Event]:
+def openai_chunks(script: Script, call: Call, request_id: str, created: int) -> Iterator[Frame]:
+    """The chunks before ``[DONE]``: the role, the content in deltas, the finish reason, the usage if it is wanted."""
     head = {"model": call.model, "id": f"chatcmpl-{request_id}"}
     kind = {"created": created, "object": "chat.completion.chunk"}
-
-    def chunk(body: dict[str, Any], at: int, text: str) -> Event:
-        return Event(at, b"data: %b\n\n" % orjson.dumps(body), text)
-
     role = {"logprobs": None, "index": 0, "delta": {"content": "", "role": "assistant"}}
-    yield chunk({**head, **kind, "usage": None, "choices": [role]}, 0, "")
+    yield Frame(0, {**head, **kind, "usage": None, "choices": [role]}, None, "")
     annotations = _annotations(script, call)
     text = ""
     for at, piece in _pieces(script):
         text += piece
         delta = {"annotations": annotations, "content": piece, "role": None}
-        yield chunk({**head, "choices": [{"delta": delta, "index": 0}], **kind, "usage": None}, at, text)
+        yield Frame(at, {**head, "choices": [{"delta": delta, "index": 0}], **kind, "usage": None}, None, text)
     stop = {"delta": {"role": None}, "index": 0, "finish_reason": "stop"}
-    yield chunk({**head, "choices": [stop], **kind, "usage": None}, script.duration, text)
+    yield Frame(script.duration, {**head, "choices": [stop], **kind, "usage": None}, None, text)
     if call.include_usage:
-        yield chunk({**head, **kind, "choices": [], "usage": _openai_usage(script)}, script.duration, text)
-    yield Event(script.duration, b"data: [DONE]\n\n", text)
+        usage = _openai_usage(script)
+        yield Frame(script.duration, {**head, **kind, "choices": [], "usage": usage}, None, text)

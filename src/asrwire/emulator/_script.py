@@ -19,7 +19,7 @@ _TOKEN = re.compile(rf"(?P<text>\s*[^\w\s]*(?:{_HAN}{{1,2}}|(?:(?!{_HAN})\w)+(?:
 # White space, Han, kana and full-width forms stand next to each other without a space.
 _NO_SPACE = re.compile(r"[\s\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef]")
 
-_HAN_MS, _LETTER_MS, _WORD_MS, _PAUSE_MS, _GAP_MS = 180, 40, 120, 160, 400
+_HAN_MS, _LETTER_MS, _WORD_MS, _PAUSE_MS, _GAP_MS = 200, 50, 160, 200, 600
 
 
 def separator(left: str, right: str) -> str:

@@ -1,0 +1,168 @@
+# The shape of the house: what may stand at the top level, which floor may import which, what importing costs.
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asrwire
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "asrwire"
+TOP_LEVEL = {
+    "pyproject.toml", "setup.py", "src", "ext", "tests", "benchmarks", "README.md", "LICENSE", "CHANGELOG.md", "docs",
+}  # fmt: skip
+
+# From the ground up. A module may import from lower floors, and on its own floor from modules named before it.
+FLOORS = [
+    ["_errors", "_sse", "_chunked"],
+    ["_limits", "_model", "_timeline"],
+    ["_decode", "_assembler", "_audio", "_options", "_requests", "_retry", "formats", "_transcript", "_files"],
+    ["_stream", "_net"],
+    ["_client"],
+    ["__init__"],
+    ["emulator", "cli"],
+]
+PLACE = {name: (floor, i) for floor, names in enumerate(FLOORS) for i, name in enumerate(names)}
+
+
+def sources() -> list[Path]:
+    return sorted([*PACKAGE.rglob("*.py"), *(ROOT / "ext" / "asrwire").glob("*.p[yx]*")])
+
+
+def room(path: Path) -> str:
+    """The name by which FLOORS knows a source file."""
+    if path.is_relative_to(PACKAGE):
+        return path.relative_to(PACKAGE).with_suffix("").parts[0]
+    return path.stem
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms a file imports or cimports, type-checking imports left out."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        names = re.findall(r"^\s*from\s+(?:asrwire)?\.(\w+)\s+c?import", text, re.MULTILINE)
+        names += re.findall(r"^\s*from\s+asrwire\.(\w+)\s+c?import", text, re.MULTILINE)
+        return set(names)
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    package = path.relative_to(PACKAGE.parent).parent.parts
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            full = [*base, *(node.module or "").split(".")] if node.module else list(base)
+            names = [full] if len(full) > 1 else [[*full, alias.name] for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        else:
+            continue
+        found |= {n[1] if n[1] in PLACE else "__init__" for n in names if len(n) > 1 and n[0] == "asrwire"}
+        found |= {"__init__" for n in names if n == ["asrwire"]}
+    return found
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_only_go_down(path: Path) -> None:
+    name = room(path)
+    assert name in PLACE, f"{name} has no floor: give it one in FLOORS"
+    for other in imported(path) - {name}:
+        assert PLACE[other] < PLACE[name], f"{name} (floor {PLACE[name][0]}) imports {other} (floor {PLACE[other][0]})"
+
+
+def test_the_bytes_floor_knows_only_errors() -> None:
+    for name in ("_sse", "_chunked"):
+        assert imported(ROOT / "ext" / "asrwire" / f"{name}.pyx") <= {"_errors"}
+
+
+def test_every_module_says_what_it_must_not_know() -> None:
+    for path in sources():
+        if path.name in ("__init__.py", "__main__.py", "__init__.pxd") or path.suffix == ".pxd":
+            continue
+        head = "".join(line for line in path.read_text().splitlines(True)[:16] if line.startswith("#"))
+        assert "must not" in head.lower(), f"{path.name} does not say what it must not know"
+
+
+def test_top_level_holds_what_was_agreed_and_nothing_else() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode or not listed.stdout:  # a source distribution: what it unpacks to
+        names = {entry.name for entry in ROOT.iterdir()} - {"PKG-INFO", "setup.cfg", "build", "dist"}
+    else:
+        names = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    visible = {name for name in names if not name.startswith(".") and not name.endswith(".egg-info")}
+    assert visible <= TOP_LEVEL, f"not agreed on: {visible - TOP_LEVEL}"
+    assert {"pyproject.toml", "setup.py", "src", "ext", "tests", "benchmarks", "README.md"} <= visible
+
+
+def test_no_machine_path_and_no_generated_file_is_tracked() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert not re.findall(r"^.*\.(?:so|o|pyd|whl|egg-info/.*)$|^ext/.*\.c$", listed, re.MULTILINE)
+
+
+def test_floors_0_to_5_stay_small() -> None:
+    lines = sum(len(p.read_text().splitlines()) for p in sources() if PLACE[room(p)][0] <= 5)
+    assert lines < 6000, f"floors 0-5 have {lines} lines"
+
+
+def run(code: str) -> str:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    return done.stdout.strip()
+
+
+def test_importing_asrwire_imports_neither_clients_nor_anything_optional() -> None:
+    loaded = run("import sys, asrwire; print(*sys.modules)").split()
+    for name in ("httpcore", "h11", "anyio", "ssl", "asyncio", "trio", "h2", "trustme", "asrwire._client"):
+        assert name not in loaded
+    assert run("import asrwire; print(asrwire.Client.__module__)") == "asrwire._client"
+
+
+def test_importing_costs_no_more_than_httpcore_and_orjson() -> None:
+    # Counted, not timed: modules loaded beyond the interpreter's own.
+    count = "import sys; before = set(sys.modules); import {}; print(len(set(sys.modules) - before))"
+    assert int(run(count.format("asrwire"))) <= int(run(count.format("httpcore, orjson")))
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in PACKAGE.glob("_*.py") if p.stem not in ("__init__", "__main__")))
+def test_every_module_can_be_imported_alone(name: str) -> None:
+    run(f"import importlib; importlib.import_module('asrwire.{name}')")
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in asrwire.__all__:
+        value = getattr(asrwire, name)
+        assert isinstance(value, int) or name == "Update" or value is not None
+    assert sorted(asrwire.__all__) == sorted(set(asrwire.__all__))
+    with pytest.raises(AttributeError):
+        _ = asrwire.nothing  # type: ignore[attr-defined]
+
+
+def test_at_most_nine_packages_are_installed() -> None:
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+
+    seen: set[str] = set()
+    todo = [("asrwire", frozenset[str]())]
+    while todo:
+        name, extras = todo.pop()
+        seen.add(name)
+        try:
+            needed = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        for line in needed:
+            need = Requirement(line)
+            if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in extras or {""}):
+                key = need.name.lower().replace("_", "-")
+                if key not in seen:
+                    todo.append((key, frozenset(need.extras)))
+    assert len(seen) <= 9, sorted(seen)
