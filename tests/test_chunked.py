@@ -54,7 +54,7 @@ def test_every_feeding(case: Case) -> None:
 @each_case
 @pytest.mark.parametrize("kind", BYTES_LIKE)
 def test_every_kind_of_input(case: Case, kind: type[bytes | bytearray | memoryview]) -> None:
-    for size in (3, 2**16, 2**22):
+    for size in (3 if len(case.wire) < 2**15 else 4099, 2**16, 2**22):
         reads = [kind(read) for read in pieces(case.wire, size)]
         assert observe_chunked(ChunkedDecoder(**case.limits), reads) == expected(case)
 
@@ -122,9 +122,8 @@ def test_a_case_catches_each_mutant(mutant: type[ChunkedReading]) -> None:
 
 def test_body_comes_with_the_bytes_that_carry_it() -> None:
     decoder = ChunkedDecoder()
-    assert [decoder.feed(read) for read in (b"5", b"\r\nhe", b"l", b"", b"lo\r\n2\r\n! \r\n1\r\nx", b"\r\n0\r\n\r\n")] == [
-        b"", b"he", b"l", b"", b"lo! x", b"",
-    ]  # fmt: skip
+    reads = [b"5", b"\r\nhe", b"l", b"", b"lo\r\n2\r\n! \r\n1\r\nx", b"\r\n0\r\n\r\n"]
+    assert [decoder.feed(read) for read in reads] == [b"", b"he", b"l", b"", b"lo! x", b""]
     assert (decoder.at_end, decoder.offset) == (True, 28)
 
 
@@ -158,7 +157,7 @@ def test_empty_outputs_stay_apart() -> None:
     decoder = ChunkedDecoder()
     for byte in b"1\r\na\r\n1\r\nb\r\n" * 50:
         decoder.feed(bytes([byte]))
-    assert b"" == bytes(0)
+    assert bytes(0) == b""
     assert [bytes([value]) for value in (97, 98, 13)] == [b"a", b"b", b"\r"]
 
 
@@ -246,7 +245,7 @@ def test_limits_are_integers_above_zero_and_keywords(name: str) -> None:
 
 def test_limits_are_not_positional() -> None:
     with pytest.raises(TypeError):
-        ChunkedDecoder(4096)  # type: ignore[misc]
+        ChunkedDecoder(4096)  # type: ignore[call-arg]
 
 
 def test_errors_are_the_library_s() -> None:

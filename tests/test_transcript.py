@@ -106,7 +106,8 @@ def test_a_channel_nobody_spoke_on() -> None:
 
 
 def timed(*words: tuple[int | None, int | None], begin: int | None = 0, end: int | None = 1000) -> Sentence:
-    return Sentence(7, begin_time=begin, end_time=end, text="a" * len(words), words=tuple(Word(b, e, "a", "") for b, e in words))
+    spoken = tuple(Word(*times, "a") for times in words)
+    return Sentence(7, begin_time=begin, end_time=end, text="a" * len(words), words=spoken)
 
 
 CHECK = {
@@ -294,6 +295,7 @@ def test_value() -> None:
     assert WHOLE != CUT
     assert dataclasses.replace(WHOLE, request_id="r-2") != WHOLE
     assert dataclasses.replace(WHOLE, request_id="r-1") == WHOLE
+    assert len(dataclasses.replace(WHOLE, sentences=(YES,)).words) == 1
 
 
 def test_frozen() -> None:

@@ -278,4 +278,3 @@ cdef class ChunkedDecoder:
     cdef Py_ssize_t beyond(self, Py_ssize_t at, str what) except -1:
         self.error = LimitExceeded(f"chunked body: {what} at offset {self.offset + at}", offset=self.offset + at)
         return at
-

@@ -20,8 +20,6 @@ from ._errors import Closed, ConfigError, DecodeError, LimitExceeded
 
 cdef extern from "Python.h":
     str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
-
-
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
 
 
@@ -63,6 +61,8 @@ cdef int grow(char** buffer, Py_ssize_t* room, Py_ssize_t size) except -1:
 
 
 @cython.final
+@cython.no_gc       # its fields cannot refer back to it
+@cython.freelist(64)
 cdef class ServerSentEvent:
     @property
     def data(self):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 from . import _decode, formats
 from ._errors import ASRWireError, DecodeError, ServiceError
 from ._model import Sentence
-from ._timeline import NO_TIME, WordColumns, WordTimeline
+from ._timeline import NO_TIME, WordColumns
 from ._transcript import Transcript
 
 _T = TypeVar("_T")
@@ -181,7 +181,6 @@ def _transcript(
         speech_duration=_either(
             _decode.time(entry, "content_duration_in_milliseconds", dot), _decode.time(entry, "content_duration", dot)
         ),
-        _words=WordTimeline(sentences.words),
     )
 
 
@@ -200,11 +199,11 @@ class FileSentences(Sequence[Sentence]):
 
     __slots__ = (
         *("_at", "_begin", "_channel_id", "_data", "_end", "_first", "_ids", "_labels", "_pool", "_spans"),
-        "words",
+        "columns",
     )
 
     def __init__(self, channel_id: int) -> None:
-        self.words = WordColumns()  # in the order of the file
+        self.columns = WordColumns()  # in the order of the file
         self._channel_id = channel_id
         self._ids: list[int | None] = []
         self._begin = array("i")
@@ -226,12 +225,12 @@ class FileSentences(Sequence[Sentence]):
         self._end.append(NO_TIME if heard.end_time is None else heard.end_time)
         self._pool += heard.text.encode()
         self._at.append(len(self._pool))
-        self.words.add(self._channel_id, heard.begin_time, heard.words)
-        self._first.append(len(self.words))
+        self.columns.add(self._channel_id, heard.begin_time, heard.words)
+        self._first.append(len(self.columns))
 
     def seal(self) -> None:
         """Give back the memory kept for growth."""
-        self.words.seal()
+        self.columns.seal()
         self._pool = bytes(self._pool)
         self._begin, self._end, self._at, self._first = self._begin[:], self._end[:], self._at[:], self._first[:]
 
@@ -262,7 +261,7 @@ class FileSentences(Sequence[Sentence]):
             None if begin == NO_TIME else begin,
             None if end == NO_TIME else end,
             self._text(i),
-            tuple(map(self.words.word, range(self._first[i], self._first[i + 1]))),
+            tuple(map(self.columns.word, range(self._first[i], self._first[i + 1]))),
             label.language,
             label.emotion,
             label.speaker_id,

@@ -201,11 +201,16 @@ class WordTimeline(Sequence[Word]):
 
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sentence]) -> WordTimeline:
-        """The timeline of these sentences' words. Times must fit int32 (24 days in ms), or it is an OverflowError."""
-        columns = WordColumns()
-        for sentence in sentences:
-            columns.add(sentence.channel_id, sentence.begin_time, sentence.words)
-        columns.seal()
+        """The timeline of these sentences' words. Times must fit int32 (24 days in ms), or it is an OverflowError.
+
+        Sentences that keep their words in columns already (an attribute ``columns``) share them.
+        """
+        columns = getattr(sentences, "columns", None)
+        if columns is None:
+            columns = WordColumns()
+            for sentence in sentences:
+                columns.add(sentence.channel_id, sentence.begin_time, sentence.words)
+            columns.seal()
         return cls(columns)
 
     @property

@@ -81,7 +81,7 @@ class Transcript:
     channel_id: int | None = None
     channels: tuple[int, ...] = ()
     speech_duration: int | None = None
-    _words: WordTimeline | None = field(default=None, compare=False)
+    _words: WordTimeline | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
         def keep(name: str, value: object) -> None:

@@ -41,6 +41,11 @@ def as_event(event: ServerSentEvent) -> Event:
     return Event(event.event, event.data, event.id, event.retry, event.comments, event.data_bytes)
 
 
+def located(error: ASRWireError) -> tuple[str, int]:
+    assert error.offset is not None
+    return error.kind, error.offset
+
+
 def observe_events(
     parser: EventStreamParser, reads: Iterable[bytes | bytearray | memoryview], *, flush: bool = False
 ) -> EventStreamOutcome:
@@ -53,7 +58,7 @@ def observe_events(
         events += parser.close(flush)
     except ASRWireError as raised:
         events += raised.output
-        error = (raised.kind, raised.offset)
+        error = located(raised)
     return EventStreamOutcome(
         tuple(map(as_event, events)), parser.last_event_id, parser.reconnection_time, parser.comments_seen, error
     )
@@ -68,6 +73,6 @@ def observe_chunked(decoder: ChunkedDecoder, reads: Iterable[bytes | bytearray |
             body += decoder.feed(read)
     except ASRWireError as raised:
         body += raised.output
-        error = (raised.kind, raised.offset)
+        error = located(raised)
     trailers = tuple(decoder.trailers) if decoder.at_end else ()
     return ChunkedOutcome(body, decoder.at_end, trailers, decoder.unused_data, error)

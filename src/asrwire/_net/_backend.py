@@ -60,7 +60,7 @@ class _Stream:
         return self._inner.get_extra_info(info)
 
 
-# == blocking ===========================================================================================================
+# == blocking =========================================================================================================
 
 
 class Tap(_Tap):
@@ -146,9 +146,9 @@ class Stream(_Stream):
 
     def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        exchange = self._tap.running
-        data, exchange.held = exchange.held, b""
-        return data or self._read(exchange)
+        exchange: Exchange = self._tap.running
+        held, exchange.held = exchange.held, b""
+        return held or self._read(exchange)
 
     def _read(self, exchange: Exchange) -> bytes:
         seconds = exchange.left()
@@ -218,7 +218,7 @@ def _resolve(host: str, port: int, seconds: float | None) -> list[str]:
     return found
 
 
-# == async ==============================================================================================================
+# == async ============================================================================================================
 
 
 class AsyncTap(_Tap):
@@ -305,9 +305,9 @@ class AsyncStream(_Stream):
 
     async def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        exchange = self._tap.running
-        data, exchange.held = exchange.held, b""
-        return data or await self._read(exchange)
+        exchange: Exchange = self._tap.running
+        held, exchange.held = exchange.held, b""
+        return held or await self._read(exchange)
 
     async def _read(self, exchange: Exchange) -> bytes:
         seconds = exchange.left()

@@ -1,7 +1,7 @@
 # Body: the bytes of one response body, from the framing on the wire to the content.
 #
-# Knows: message framing (RFC 9112 6.3), chunks, gzip, their limits, and whether anything follows the body. Must not know
-# sockets, timers, or what the content means. The framing is taken from the head as httpcore parsed it.
+# Knows: message framing (RFC 9112 6.3), chunks, gzip, their limits, and whether anything follows the body. Must not
+# know sockets, timers, or what the content means. The framing is taken from the head as httpcore parsed it.
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class _Gunzip:
             try:
                 piece = self._member.decompress(data, 65536)
             except zlib.error:
-                raise ProtocolError("the body is not gzip, as its Content-Encoding says", output=b"".join(made)) from None
+                raise ProtocolError("the body is not the gzip of its Content-Encoding", output=b"".join(made)) from None
             self._made += len(piece)
             made.append(piece)
             if self._made > self._limit:

@@ -200,7 +200,8 @@ class Exchange:
                 break
             self._informational += 1
             if self._informational > self._limits.informational:
-                raise self._error(LimitExceeded, f"more than {self._limits.informational} 1xx responses (informational)")
+                most = self._limits.informational
+                raise self._error(LimitExceeded, f"more than {most} 1xx responses (informational)")
         else:
             self._check_size(len(head) - start)
             del head[:start]

@@ -1,6 +1,7 @@
 # Which proxy, if any, stands between this client and an origin.
 #
-# Knows: proxy URLs and the environment's conventions. Must not know: how a proxy is spoken to. No text shows credentials.
+# Knows: proxy URLs and the environment's conventions. Must not know: how a proxy is spoken to.
+# No text shows credentials.
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ import orjson
 from .._errors import Closed, ConfigError
 from .._model import Sentence
 from ._answers import Answer, Envelope, answer_call, answer_error, answer_sample
-from ._documents import COMPLETIONS, GENERATION, Call, Refusal, check_authorization, read_request
+from ._documents import COMPLETIONS, GENERATION, Call, check_authorization, read_request
+from ._schema import Refusal
 from ._script import DEFAULT_SCRIPT, Sample, Script
 from ._server import Clock, LoopClock, RawRequest, Server, check_speed
 

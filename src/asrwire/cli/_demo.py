@@ -1,0 +1,267 @@
+# `asrwire demo`: the emulator, the real client and a socket between them; live captions, then results and files.
+#
+# Knows: what is played, what is measured and how it reads. Must not know: the wire, control codes (_captions).
+# Captions go to stderr, results to stdout. Nothing is taken from the caller's environment: no key, region or proxy.
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from .. import formats
+from .._assembler import Update
+from .._client import Client
+from .._errors import ASRWireError
+from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
+from .._transcript import Transcript
+from ..emulator import DEFAULT_SCRIPT, Emulator, Script
+from ._captions import Captions, columns, finished, speaker, time_range, wrap
+
+MODEL = "fun-asr-realtime"
+SPEED = 4.0  # times as fast as the audio
+FILES = ("demo.srt", "demo.vtt", "demo.json")
+EMOTIONAL_MODEL = "qwen3-asr-flash"
+EMOTIONAL_SCRIPT = Script.from_texts(["That was quick, thank you!"], languages=["en"], emotions=["happy"])
+
+
+@dataclass(slots=True)
+class Run:
+    """What was seen of one stream.
+
+    Attributes:
+        speed: times as fast as the audio; None: at once.
+        partials, finals: updates received; one per event.
+        payload: bytes of JSON they came in.
+        first_partial: ms from sending the request to the first words, or None.
+        lags: ms from where each sentence ends in the audio, played at `speed`, to the arrival of its final result;
+            empty without a speed.
+        elapsed: ms from sending the request to the end.
+        interrupted: it was ended by Ctrl-C.
+        transcript: as of then.
+    """
+
+    speed: float | None
+    partials: int = 0
+    finals: int = 0
+    payload: int = 0
+    first_partial: float | None = None
+    lags: list[float] = field(default_factory=list)
+    elapsed: float = 0.0
+    interrupted: bool = False
+    transcript: Transcript = field(default_factory=Transcript)
+
+    def take(self, update: Update, now: float) -> None:
+        """Count an update that came ``now``: ms after the request."""
+        if isinstance(update, TextDelta):
+            return
+        sentence = update.sentence
+        self.payload += len(sentence.raw or b"")
+        if isinstance(update, Partial):
+            self.partials += 1
+        elif isinstance(update, Final | Amended):
+            self.finals += 1
+        if self.first_partial is None and sentence.text:
+            self.first_partial = now
+        if isinstance(update, Final) and self.speed is not None and sentence.end_time is not None:
+            self.lags.append(now - sentence.end_time / self.speed)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play the demo: ``args.fast``, ``args.out``. Returns 0, 1 after an error (one line on stderr), 130 interrupted."""
+    try:
+        return _run(Path(args.out), None if args.fast else SPEED)
+    except BrokenPipeError:
+        _drop_broken_pipes()
+        return 0
+    except (ASRWireError, OSError) as error:
+        print(f"asrwire demo: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+def _run(out: Path, speed: float | None) -> int:
+    out.mkdir(parents=True, exist_ok=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a pipe may have an encoding without Chinese
+    audio = silence(DEFAULT_SCRIPT.duration)
+    with Emulator(speed=speed) as emulator:
+        pace = "at once" if speed is None else f"{speed:g} times as fast as real time"
+        lines = f"{MODEL}, emulated at {emulator.base_url}, {pace}: no key, no network, no bill"
+        print("\n".join([*wrap(lines, (_width(sys.stderr) or 1000) - 1), ""]), file=sys.stderr, flush=True)
+        with _captions(live=speed is not None and _takes_control_codes(sys.stderr)) as show:
+            seen = play(emulator.base_url, audio, speed, show)
+    paths = _write(out, seen.transcript)
+    width = _width(sys.stdout)
+    print("\n".join(["", *report(seen, width)]))
+    if not seen.interrupted:
+        print("\n".join(["", *_emotional_call(audio, width)]))
+    print("\n".join(["", "Files", *(f"  {path}" for path in paths)]), flush=True)
+    return 130 if seen.interrupted else 0
+
+
+def silence(duration: int) -> bytes:
+    """A WAV file of ``duration`` ms: the emulator plays a script whatever the audio."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(b"\x80" * (8 * duration))
+    return buffer.getvalue()
+
+
+def _client(base_url: str) -> Client:
+    return Client("demo-key", region="cn-beijing", workspace="demo", base_url=base_url)
+
+
+def play(base_url: str, audio: bytes, speed: float | None, show: Callable[[Update], None]) -> Run:
+    """Stream the audio through a client, showing each update as it comes; Ctrl-C ends it and keeps what has come."""
+    seen = Run(speed)
+    begin = time.perf_counter()
+    with _client(base_url) as client, client.stream(audio, model=MODEL) as stream:
+        try:
+            for update in stream:
+                seen.take(update, (time.perf_counter() - begin) * 1000)
+                show(update)
+        except KeyboardInterrupt:
+            seen.interrupted = True
+    seen.elapsed = (time.perf_counter() - begin) * 1000
+    seen.transcript = stream.transcript
+    for sentence in seen.transcript.incomplete:
+        show(Incomplete(sentence, "interrupted"))
+    return seen
+
+
+@contextmanager
+def _captions(live: bool) -> Iterator[Callable[[Update], None]]:
+    captions = Captions(live)
+
+    def write(text: str) -> None:
+        if text:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    try:
+        yield lambda update: write(captions.show(update, _width(sys.stderr)))
+    finally:
+        write(captions.end())
+
+
+def _write(out: Path, transcript: Transcript) -> list[Path]:
+    finals = [sentence for sentence in transcript.sentences if sentence.final]
+    contents = (formats.to_srt(finals), formats.to_vtt(finals), transcript.to_json() + "\n")
+    paths = [out / name for name in FILES]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content, encoding="utf-8", newline="\n")
+    return paths
+
+
+# == results ===========================================================================================================
+
+
+def report(seen: Run, width: int | None) -> list[str]:
+    """The table of sentences and the summary, as lines of at most ``width`` columns, or as long as they are."""
+    return [*_table(seen, width), "", *_summary(seen, width)]
+
+
+def _table(seen: Run, width: int | None) -> list[str]:
+    sentences = seen.transcript.sentences
+    rows = [("time", "speaker", "emotion", "text")] + [_row(sentence) for sentence in sentences]
+    widths = [max(columns(row[n]) for row in rows) for n in range(3)]
+    lines = ["Sentences" + (", interrupted" if seen.interrupted else "")]
+    for *cells, text in rows:
+        before = "  ".join(cell + " " * (wide - columns(cell)) for cell, wide in zip(cells, widths, strict=True))
+        lines += finished([("  " + before + "  ", "")], text, width)
+    return lines
+
+
+def _row(sentence: Sentence) -> tuple[str, str, str, str]:
+    text = sentence.text if sentence.final else f"{sentence.text} [interrupted]".lstrip()
+    return time_range(sentence), speaker(sentence), sentence.emotion or "", text
+
+
+def _summary(seen: Run, width: int | None) -> list[str]:
+    transcript = seen.transcript
+    finals = sum(sentence.final for sentence in transcript.sentences)
+    usage = transcript.usage
+    rows = [
+        ("events", f"{seen.partials + seen.finals}", f"{seen.partials} partial, {seen.finals} final"),
+        ("sentences", f"{finals}", ""),
+        ("words", f"{len(transcript.words)}", ""),
+        ("time to first partial", _ms(seen.first_partial), ""),
+        ("median finalisation lag", _ms(statistics.median(seen.lags) if seen.lags else None), ""),
+        ("billed", "-" if usage is None or usage.seconds is None else f"{usage.seconds:g} s", ""),
+    ]
+    if seen.speed is None:
+        rows.append(("throughput", f"{seen.payload / 1000 / seen.elapsed:.1f} MB/s", "of JSON"))
+    lines = ["Summary" + (", interrupted" if seen.interrupted else "")]
+    lines += [f"  {name:<23}  {value:>9}  {note}".rstrip() for name, value, note in rows]
+    lag = (
+        "not measured where all is sent at once"
+        if seen.speed is None
+        else f"from where a sentence ends in the audio, played {seen.speed:g} times as fast, to its final result"
+    )
+    notes = [
+        "First partial: from sending the request to the first words.",
+        f"Lag: {lag}.",
+        "Billed: as the service counts; the emulator bills nobody.",
+    ]
+    if seen.speed is None:
+        notes.append("Throughput: the emulator's own work included; it shares the processor.")
+    return lines + [line for note in notes for line in _wrapped(note, width)]
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} ms"
+
+
+def _emotional_call(audio: bytes, width: int | None) -> list[str]:
+    """Another service through the same client: OpenAI-compatible, in one piece, with language and emotion."""
+    with Emulator(EMOTIONAL_SCRIPT) as emulator, _client(emulator.base_url) as client:
+        heard = client.transcribe(audio, model=EMOTIONAL_MODEL)
+    line = f"{heard.language}, {heard.emotion}: {heard.text}"
+    return [f"{EMOTIONAL_MODEL}, in one piece, without times", *_wrapped(line, width)]
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    return finished([("  ", "")], text, width)
+
+
+# == terminals and pipes ===============================================================================================
+
+
+def _width(stream: TextIO) -> int | None:
+    """Columns of the terminal behind a stream; None where there is none."""
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _takes_control_codes(stream: TextIO) -> bool:
+    """No-color.org; consoles of Windows that interpret control codes say so by WT_SESSION."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return os.name != "nt" or "WT_SESSION" in os.environ
+
+
+def _drop_broken_pipes() -> None:
+    # The reader is gone and has what it wanted; the interpreter's own flush at exit must not complain.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
