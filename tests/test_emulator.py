@@ -19,6 +19,7 @@ from typing import Any
 import httpcore
 import pytest
 import trio
+
 from asrwire import ConfigError, Sentence, Word
 from asrwire._errors import Closed
 from asrwire.emulator import DEFAULT_SCRIPT, Emulator, Sample, Script, _server
@@ -172,9 +173,10 @@ def changed(kind: str, path: str, value: Any) -> dict[str, Any]:
     ("kind", "path", "value"),
     [
         ("openai", "asr_options/language", "fil"),
-        ("openai", "messages", [{"role": "system", "content": [{"text": "names"}]}, *request_body("openai")["messages"]]),
-        ("openai", "messages", [{"role": "system", "content": [{"type": "text", "text": "names"}]},
-                                *request_body("openai")["messages"]]),
+        ("openai", "messages",
+         [{"role": "system", "content": [{"text": "names"}]}, *request_body("openai")["messages"]]),
+        ("openai", "messages",
+         [{"role": "system", "content": [{"type": "text", "text": "names"}]}, *request_body("openai")["messages"]]),
         ("openai", "model", "qwen3-asr-flash-2026-02-10"),
         ("qwen", "model", "qwen3-asr-flash-us"),
         ("qwen", "model", "qwen3-asr-flash-2025-09-08-us"),
@@ -377,7 +379,7 @@ def test_a_misplaced_field_is_told_where_it_belongs() -> None:
         ("openai", {"Content-Type": "text/plain"}, 400, "invalid_parameter_error", "Content-Type"),
         ("qwen", {"Authorization": None}, 401, "InvalidApiKey", "API-key"),
         ("qwen", {"Authorization": ""}, 401, "InvalidApiKey", "API-key"),
-        ("qwen", {"Authorization": "Bearer "}, 401, "InvalidApiKey", "API-key"),
+        ("qwen", {"Authorization": "Bearer"}, 401, "InvalidApiKey", "API-key"),
         ("qwen", {"Authorization": KEY}, 401, "InvalidApiKey", "API-key"),
         ("openai", {"Authorization": None}, 401, "invalid_api_key", "API-key"),
     ],
@@ -497,7 +499,7 @@ def test_diarization_adds_the_parts(envelope: Any) -> None:
     node = {"doc": answer["output"], "public": answer["output"].get("output"), "workspace": answer}[envelope]
     assert [part["text"] for part in node["sentences"]] == ["第1段。", "第2段。", "第3段。"]
     assert [part["speaker_id"] for part in node["sentences"]] == [0, 1, 0]
-    assert [word["speaker_id"] for word in node["sentence"]["words"]] == [0, 0, 1, 1, 0, 0]
+    assert [word["speaker_id"] for word in node["sentence"]["words"]] == [0, 0, 0, 1, 1, 1, 0, 0, 0]
     assert [sentence.text for sentence in sent.sentences] == ["第1段。", "第2段。", "第3段。"]
 
 
@@ -687,6 +689,13 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
+def ended(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_every_event_is_a_chunk() -> None:
     with Emulator(PLAIN) as emulator, connect(emulator) as sock:
         sock.sendall(raw_request())
@@ -833,10 +842,7 @@ def test_leaving_ends_open_streams() -> None:
         origin = ("127.0.0.1", int(emulator.base_url.split(":")[2].split("/")[0]))
     for sock in socks:
         with sock:
-            try:
-                assert sock.recv(1000) == b""
-            except ConnectionResetError:
-                pass
+            assert ended(sock)
     assert threading.active_count() == before
     with pytest.raises(ConnectionRefusedError), socket.create_connection(origin):
         pass
@@ -939,7 +945,7 @@ def test_tls_clients_that_do_not_get_through(caplog: pytest.LogCaptureFixture) -
         silent = connect(emulator)  # open in the middle of its handshake when the emulator stops
         assert emulator.requests == []
     with silent:
-        assert silent.recv(100) == b""
+        assert ended(silent)
     assert not caplog.records
 
 
@@ -949,8 +955,8 @@ def test_leaving_ends_open_tls_streams() -> None:
         sock = emulator.ssl_context.wrap_socket(connect(emulator), server_hostname="127.0.0.1")
         sock.sendall(raw_request("openai"))
         read_until(sock, b"}\n\n\r\n")
-    with sock, pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
-        sock.recv(100)
+    with sock:
+        assert ended(sock)
 
 
 def test_tls_without_trustme(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -962,7 +968,7 @@ def test_tls_without_trustme(monkeypatch: pytest.MonkeyPatch) -> None:
 # == samples ===========================================================================================================
 
 
-LITERAL = sorted(path.name for path in SAMPLES.iterdir() if not path.name.endswith("_request.json"))
+LITERAL = sorted(path.name for path in SAMPLES.iterdir() if "_request" not in path.name)
 
 
 @pytest.mark.parametrize("name", LITERAL)
@@ -1072,6 +1078,9 @@ def test_one_word_sentences_and_words_without_text() -> None:
         ({"speed": float("inf")}, ConfigError, "speed must be positive"),
         ({"speed": "fast"}, TypeError, "speed is a number"),
         ({"speed": True}, TypeError, "speed is a number"),
+        ({"port": -1}, ConfigError, "port must be 0 to 65535"),
+        ({"port": 65536}, ConfigError, "port must be 0 to 65535"),
+        ({"port": "80"}, TypeError, "port is an int"),
         ({"transcript": 7}, TypeError, "transcript is a Script"),
         ({"transcript": "missing.sse"}, ConfigError, "cannot read the sample missing.sse"),
         ({"transcript": "a.txt"}, ConfigError, "a sample is a .sse or a .json file"),
@@ -1080,12 +1089,6 @@ def test_one_word_sentences_and_words_without_text() -> None:
 def test_wrong_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Emulator(**arguments)
-
-
-@pytest.mark.parametrize("port", [-1, 65536])
-def test_ports_that_do_not_exist(port: int) -> None:
-    with pytest.raises(ConfigError, match="0 to 65535"):
-        Emulator(port=port).__enter__()
 
 
 @pytest.mark.parametrize(

@@ -290,12 +290,12 @@ def test_unknown_members_are_ignored() -> None:
     [(rb"a\ud83d", "a\ufffd", "lone_surrogate"), (b"a\xff", "a\ufffd", "invalid_utf8"), (rb"\ud83d\ude00", "😀", None)],
 )
 def test_repairs_are_counted(text: bytes, repaired: str, issue: str | None) -> None:
-    data = b'{"transcripts": [{"text": "%s", "sentences": [{"text": "%s", "words": [{"text": "%s"}]}]}]}' % ((text,) * 3)
-    result = read_result(data, keep_raw=True)
+    sentence = b'{"text": "%s", "words": [{"text": "%s"}]}' % (text, text)
+    result = read_result(b'{"transcripts": [{"text": "%s", "sentences": [%s]}]}' % (text, sentence), keep_raw=True)
     transcript = result.transcripts[0]
     assert (transcript.text, transcript.sentences[0].text, transcript.words[0].text) == (repaired,) * 3
     assert transcript.issues == (Counter() if issue is None else Counter([issue]))
-    assert transcript.sentences[0].raw == b'{"text": "%s", "words": [{"text": "%s"}]}' % (text, text), "as received"
+    assert transcript.sentences[0].raw == sentence, "as received"
 
 
 # == sentences are views =============================================================================================
@@ -318,6 +318,12 @@ def test_sentences_are_a_sequence() -> None:
     with pytest.raises(TypeError):
         sentences["0"]  # type: ignore[call-overload]
     assert repr(sentences) == "<3 sentences of a file>"
+
+
+def test_texts_keep_their_spacing() -> None:
+    transcript = only(of({"text": " a "}, {"text": "b\n"}))
+    assert [sentence.text for sentence in transcript.sentences] == [" a ", "b\n"]
+    assert transcript.text == " a b\n"
 
 
 def test_words_share_the_columns_of_the_sentences() -> None:
@@ -383,7 +389,8 @@ RAW = {
         [[], [], [], [b"{ }"]],
     ),
     "scalars between": (
-        b'\xef\xbb\xbf\n{"a":1.5e-3,"b":true ,"transcripts"\t:\r\n[ {"c":null,"sentences":[ {"text":"\xe4\xbd\xa0"} ]} ]}\n',
+        b'\xef\xbb\xbf\n{"a":1.5e-3,"b":true ,"transcripts"\t:\r\n[ {"c":null,"sentences":[ '
+        b'{"text":"\xe4\xbd\xa0"} ]} ]}\n',
         [[b'{"text":"\xe4\xbd\xa0"}']],
     ),
     "no transcripts": (b'{"transcripts":null}', []),

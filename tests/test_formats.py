@@ -118,7 +118,7 @@ def words(*times: tuple[int | None, int | None]) -> tuple[Word, ...]:
     ("cue", "expected"),
     [
         (Sentence(0, begin_time=100, text="a", words=words((100, 200), (200, 310))), ("100", "310")),
-        (Sentence(0, begin_time=100, text="a", words=words((100, 200), (200, None))), ("100", "200")),
+        (Sentence(0, begin_time=100, text="a", words=words((100, 200), (210, None))), ("100", "210")),
         (Sentence(0, begin_time=100, text="a", words=words((100, 200), (None, None))), ("100", "200")),
         (Sentence(0, end_time=300, text="a", words=words((None, 200), (210, 310))), ("210", "300")),
         (Sentence(0, begin_time=300, end_time=200, text="a"), ("300", "300")),

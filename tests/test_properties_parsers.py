@@ -22,17 +22,17 @@ examples = settings(max_examples=400, deadline=None, database=None, suppress_hea
 
 SSE_LINE_ENDS = [b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r", b"\r\n\n"]
 SSE_LINES = [
-    b"data:a", b"data: b", b"data:  c ", b"data", b"data:", b"data: ", b"data:{}", b"data::", b"datax:1", b" data:1", b"dat",
-    b"id:1", b"id: 2", b"id", b"id:", b"id:3\0", b"id:\xff", b"x", b"x:y", b"Data:1", b"\xef\xbb\xbfdata:1",
+    b"data:a", b"data: b", b"data:  c ", b"data", b"data:", b"data: ", b"data:{}", b"data::", b"datax:1", b"dat",
+    b" data:1", b"id:1", b"id: 2", b"id", b"id:", b"id:3\0", b"id:\xff", b"x", b"x:y", b"Data:1", b"\xef\xbb\xbfdata:1",
     b"event:x", b"event: y", b"event", b"event:", b"event:message",
     b"retry:5", b"retry: 07", b"retry:", b"retry", b"retry:-1", b"retry:5 ", b"retry:+5", b"retry:" + b"9" * 641,
     b":", b":c", b":c", b": c", b"::c", b":\xe5\x85", b"data:" + b"long " * 30, b":" + b"long " * 30,
     "data:欢迎使用".encode(), b"data:\xe5\x85\xff\xf0\x9f\x98",
 ]  # fmt: skip
 SSE_PIECES = [
-    b"data", b"id", b"event", b"retry", b"da", b"ta", b":", b": ", b" ", b"\t", b"\0", b"a", b"0", b"19", b"\x0b", b"\x0c",
-    b"\x85", b"\xe2\x80\xa8", b"\xef", b"\xbb", b"\xbf", b"\xef\xbb\xbf", b"\xff", b"\xc0\x8a", b"\xe5\x85", b"\xa5",
-    b"\xf0\x9f\x98\x80", b"\xed\xa0\x80",
+    b"data", b"id", b"event", b"retry", b"da", b"ta", b":", b": ", b" ", b"\t", b"\0", b"a", b"0", b"19", b"\x0b",
+    b"\x0c", b"\x85", b"\xe2\x80\xa8", b"\xef", b"\xbb", b"\xbf", b"\xef\xbb\xbf", b"\xff", b"\xc0\x8a", b"\xe5\x85",
+    b"\xa5", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80",
 ]  # fmt: skip
 BOM = b"\xef\xbb\xbf"
 SSE_STARTS = [b""] * 8 + [BOM, BOM, BOM[:1], BOM[:2], BOM + BOM, BOM + BOM[:1]]
@@ -44,7 +44,7 @@ WRONG_BYTES = [
     b"\r", b"\n", b"\r\n", b"\0", b"\x7f", b"\x1f", b" ", b"\t", b";", b":", b"g", b"G", b"/", b"@", b"`", b"+", b"x",
     b"0", b"1", b"f", b"\x80", b"\xff", b"X", b"00000000", b"FFFFFFFF",
 ]  # fmt: skip
-CHUNK_PARTS = [b"5\r\nhello\r\n", b"1\r\n\0\r\n", b"0\r\n", b"0\r\n\r\n", *CHUNK_FIELDS, *CHUNK_EXTENSIONS, *WRONG_BYTES]
+CHUNKS = [b"5\r\nhello\r\n", b"1\r\n\0\r\n", b"0\r\n", b"0\r\n\r\n", *CHUNK_FIELDS, *CHUNK_EXTENSIONS, *WRONG_BYTES]
 
 
 def event_stream(random: Random) -> bytes:
@@ -183,6 +183,6 @@ def test_any_event_stream_under_limits(reads: list[bytes], size: int, lines: int
 
 
 @examples
-@given(reads=wires(CHUNK_PARTS))
+@given(reads=wires(CHUNKS))
 def test_any_chunked_body(reads: list[bytes]) -> None:
     assert observe_chunked(ChunkedDecoder(), reads) == read_chunked(b"".join(reads))

@@ -640,6 +640,8 @@ def test_extra_is_merged_last_and_deep() -> None:
     made = body("fun-asr-flash", sample_rate=16000, extra={"keep_dialect": True, "sample_rate": 8000, "x": (1, [None])})
     assert made["parameters"] == {"format": "wav", "sample_rate": 8000, "keep_dialect": True, "x": [1, [None]]}
     assert body("qwen3-asr-flash", protocol="dashscope", extra={"asr_options": 1})["parameters"] == {"asr_options": 1}
+    options = {"include_usage": True, "new": 1}
+    assert body("qwen3-asr-flash", stream=True, extra={"stream_options": options})["stream_options"] == options
 
 
 def test_nothing_of_the_caller_is_changed() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import array
 import pickle
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
@@ -370,14 +371,15 @@ def test_after_an_error_everything_raises_it_until_reset() -> None:
     with pytest.raises(LimitExceeded) as first:
         parser.feed(b"data\n\n123456")
     assert len(first.value.output) == 1
-    for again in (
+    calls: list[Callable[[], object]] = [
         lambda: parser.feed(b"data\n\n"),
         lambda: parser.feed(b""),
         lambda: parser.close(),
-        lambda: parser.close(True),
-    ):
+        lambda: parser.close(flush=True),
+    ]
+    for call in calls:
         with pytest.raises(LimitExceeded) as raised:
-            again()
+            call()
         assert (str(raised.value), raised.value.offset) == (str(first.value), first.value.offset)
         assert raised.value.output == []
     assert len(first.value.output) == 1
@@ -481,7 +483,7 @@ def test_feed_refuses_memory_that_is_not_contiguous() -> None:
 def test_a_parser_in_use_refuses_a_second_use() -> None:
     # From 3.12 on an argument can run code (PEP 688) while the parser is at work; before, it is no buffer.
     parser = EventStreamParser()
-    uses = [lambda: parser.feed(b"data\n\n"), parser.close, parser.reset]
+    uses: list[Callable[[], object]] = [lambda: parser.feed(b"data\n\n"), parser.close, parser.reset]
 
     class Reentrant:
         refused = 0

@@ -83,8 +83,9 @@ cdef class ServerSentEvent:
         try:
             return orjson.loads(self.data)      # bad UTF-8 is U+FFFD here, as the standard reads it
         except orjson.JSONDecodeError as error:
-            raise DecodeError(f"the data of this event is not JSON: {error.msg} at character {error.pos}",
-                              offset=error.pos) from None
+            offset = len(self.data[:error.pos].encode())        # orjson counts characters
+            raise DecodeError(f"the data of this event is not JSON: {error.msg} at offset {offset}",
+                              offset=offset) from None
 
     def __repr__(self):
         return (f"ServerSentEvent(event={self.event!r}, data={self.data!r}, id={self.id!r}, retry={self.retry!r}, "

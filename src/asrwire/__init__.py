@@ -34,7 +34,7 @@ from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Us
 from ._sse import EventStreamParser, ServerSentEvent
 from ._stream import ResultStream
 from ._timeline import NO_TIME, WordTimeline
-from ._transcript import Transcript
+from ._transcript import Finding, Transcript
 
 if TYPE_CHECKING:
     from ._client import AsyncClient, AsyncStream, Client, Stream
@@ -48,7 +48,7 @@ __all__ = [
     "EventStreamParser", "ServerSentEvent", "ChunkedDecoder",
     # results
     "ResultStream", "read_result", "Update", "Partial", "Final", "Amended", "Incomplete", "TextDelta",
-    "Word", "Sentence", "Usage", "Transcript", "WordTimeline", "NO_TIME", "FileResult", "FileFailed",
+    "Word", "Sentence", "Usage", "Transcript", "Finding", "WordTimeline", "NO_TIME", "FileResult", "FileFailed",
     # clients
     "Client", "AsyncClient", "Stream", "AsyncStream", "Timeouts", "Limits",
     "QwenOptions", "FunASRFlashOptions", "FunASRRealtimeOptions",

@@ -107,7 +107,8 @@ def loads(data: bytes | bytearray | memoryview) -> tuple[Any, str | None]:
             return orjson.loads(payload), repair
         except orjson.JSONDecodeError as error:
             first = error
-    raise DecodeError(f"not JSON: {first.msg} at character {first.pos}", offset=first.pos) from None
+    offset = len(payload.decode("utf-8", "replace")[: first.pos].encode())  # orjson counts characters
+    raise DecodeError(f"not JSON: {first.msg} at offset {offset}", offset=offset) from None
 
 
 def body(value: object) -> Body:
@@ -122,12 +123,12 @@ def body(value: object) -> Body:
     top = value
     header = value.get("header")
     if isinstance(header, dict) and "payload" in value:  # a WebSocket message of the same services
-        top = _object(value, "payload", "") or {}
+        top = mapping(value, "payload", "") or {}
         found.done = header.get("event") == "task-finished"
         code, message = header.get("error_code"), header.get("error_message")
         if code or message:
             found.failure = Failure(_text_or_none(code), str(message or code), _text_or_none(header.get("task_id")))
-    output = _object(top, "output", "") or {}
+    output = mapping(top, "output", "") or {}
     inner = output.get("output")
     node: dict[str, Any] = {}
     for candidate in (inner, output, top):
@@ -176,17 +177,17 @@ def failure(value: object, has_result: bool = False) -> Failure | None:
 def _results(node: dict[str, Any], found: Body) -> None:
     sentences = node.get("sentences")
     if sentences is not None and not isinstance(sentences, list):
-        raise _wrong("sentences", sentences, "an array")
-    sentence = node.get("sentence")
+        raise wrong("sentences", sentences, "an array")
+    single = node.get("sentence")
     text = node.get("text")
     if text is not None and not isinstance(text, str):
-        raise _wrong("text", text, "a string")
+        raise wrong("text", text, "a string")
     if sentences:
-        found.sentences = [_sentence(item, f"sentences[{i}]") for i, item in enumerate(sentences)]
-    elif isinstance(sentence, list):
-        found.sentences = [_sentence(item, f"sentence[{i}]") for i, item in enumerate(sentence)]
-    elif sentence is not None:
-        found.sentences = [_sentence(sentence, "sentence")]
+        found.sentences = [sentence(item, f"sentences[{i}]") for i, item in enumerate(sentences)]
+    elif isinstance(single, list):
+        found.sentences = [sentence(item, f"sentence[{i}]") for i, item in enumerate(single)]
+    elif single is not None:
+        found.sentences = [sentence(single, "sentence")]
     if found.sentences:
         found.running_text = text
     elif text is not None:
@@ -198,42 +199,42 @@ def _results(node: dict[str, Any], found: Body) -> None:
 
 def _choices(choices: object, found: Body) -> None:
     if not isinstance(choices, list):
-        raise _wrong("choices", choices, "an array")
+        raise wrong("choices", choices, "an array")
     if not choices:  # the usage chunk
         return
     choice = choices[0]
     if not isinstance(choice, dict):
-        raise _wrong("choices[0]", choice, "an object")
+        raise wrong("choices[0]", choice, "an object")
     found.choices = True
     found.finish_reason = _reason(choice, "choices[0].finish_reason")
     for key, mode in (("delta", "delta"), ("message", "message")):
-        part = _object(choice, key, "choices[0].")
+        part = mapping(choice, key, "choices[0].")
         if part is None:
             continue
         found.mode = mode
         found.text = _content(part.get("content"), f"choices[0].{key}.content")
         annotations = part.get("annotations")
         if annotations is not None and not isinstance(annotations, list):
-            raise _wrong(f"choices[0].{key}.annotations", annotations, "an array")
+            raise wrong(f"choices[0].{key}.annotations", annotations, "an array")
         for i, note in enumerate(annotations or ()):
             if not isinstance(note, dict):
-                raise _wrong(f"choices[0].{key}.annotations[{i}]", note, "an object")
-            found.language = _string(note, "language", f"choices[0].{key}.annotations[{i}].") or found.language
-            found.emotion = _string(note, "emotion", f"choices[0].{key}.annotations[{i}].") or found.emotion
+                raise wrong(f"choices[0].{key}.annotations[{i}]", note, "an object")
+            found.language = string(note, "language", f"choices[0].{key}.annotations[{i}].") or found.language
+            found.emotion = string(note, "emotion", f"choices[0].{key}.annotations[{i}].") or found.emotion
 
 
 def _content(content: object, path: str) -> str | None:
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise _wrong(path, content, "a string or an array")
+        raise wrong(path, content, "a string or an array")
     texts: list[str] = []
     for i, part in enumerate(content):
         text = part.get("text") if isinstance(part, dict) else part
         if text is None:
             continue
         if not isinstance(text, str):
-            raise _wrong(f"{path}[{i}].text", text, "a string")
+            raise wrong(f"{path}[{i}].text", text, "a string")
         texts.append(text)
     return "".join(texts) if texts else None
 
@@ -241,45 +242,46 @@ def _content(content: object, path: str) -> str | None:
 def _reason(holder: dict[str, Any], path: str = "finish_reason") -> str | None:
     reason = holder.get("finish_reason")
     if reason is not None and not isinstance(reason, str):
-        raise _wrong(path, reason, "a string")
+        raise wrong(path, reason, "a string")
     return None if reason in (None, "", "null") else reason  # the native dialect spells null as a string
 
 
-def _sentence(value: object, path: str) -> Heard:
+def sentence(value: object, path: str) -> Heard:
+    """One ``sentence`` object of an event, or one item of ``sentences``."""
     if not isinstance(value, dict):
-        raise _wrong(path, value, "an object")
+        raise wrong(path, value, "an object")
     dot = path + "."
     words = value.get("words")
     if words is not None and not isinstance(words, list):
-        raise _wrong(dot + "words", words, "an array")
-    stash = _object(value, "stash", dot)
+        raise wrong(dot + "words", words, "an array")
+    stash = mapping(value, "stash", dot)
     return Heard(
         sentence_id=identifier(value, dot),
         channel_id=integer(value, "channel_id", dot) or 0,
         begin_time=time(value, "begin_time", dot),
         end_time=time(value, "end_time", dot),
-        text=_string(value, "text", dot) or "",
+        text=string(value, "text", dot) or "",
         words=tuple([word(item, f"{dot}words[{i}]") for i, item in enumerate(words)]) if words else (),
-        language=_string(value, "language", dot),
-        emotion=_string(value, "emotion", dot),
+        language=string(value, "language", dot),
+        emotion=string(value, "emotion", dot),
         speaker_id=speaker(value, dot),
         end=_boolean(value, "sentence_end", dot),
         begin=_boolean(value, "sentence_begin", dot) or False,
         heartbeat=_boolean(value, "heartbeat", dot) or False,
-        stash=_sentence(stash, dot + "stash") if stash else None,
+        stash=sentence(stash, dot + "stash") if stash else None,
     )
 
 
 def word(value: object, path: str) -> Word:
     """One item of ``words``."""
     if not isinstance(value, dict):
-        raise _wrong(path, value, "an object")
+        raise wrong(path, value, "an object")
     dot = path + "."
     return Word(
         time(value, "begin_time", dot),
         time(value, "end_time", dot),
-        _string(value, "text", dot) or "",
-        _string(value, "punctuation", dot) or "",
+        string(value, "text", dot) or "",
+        string(value, "punctuation", dot) or "",
         _boolean(value, "fixed", dot),
         speaker(value, dot),
     )
@@ -293,7 +295,7 @@ def time(holder: dict[str, Any], key: str, prefix: str) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(prefix + key, value, "a whole number of milliseconds")
+        raise wrong(prefix + key, value, "a whole number of milliseconds")
     if value == -1:
         return None
     if not 0 <= value <= MAX_TIME:
@@ -315,7 +317,7 @@ def integer(holder: dict[str, Any], key: str, prefix: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(prefix + key, value, "an integer")
+        raise wrong(prefix + key, value, "an integer")
     if not -(2**63) <= value < 2**63:
         raise DecodeError(f"{prefix}{key} is out of range", path=prefix + key)
     return value
@@ -330,10 +332,10 @@ def speaker(holder: dict[str, Any], prefix: str) -> int | str | None:
 
 
 def _usage(holder: dict[str, Any]) -> Usage | None:
-    usage = _object(holder, "usage", "")
+    usage = mapping(holder, "usage", "")
     if usage is None:
         return None
-    details = _object(usage, "prompt_tokens_details", "usage.") or _object(usage, "input_tokens_details", "usage.") or {}
+    details = mapping(usage, "prompt_tokens_details", "usage.") or mapping(usage, "input_tokens_details", "usage.") or {}
     seconds = [n for n in (_number(usage, "seconds"), _number(usage, "duration")) if n is not None]
     return Usage(
         max(seconds, default=None),
@@ -354,28 +356,30 @@ def _number(usage: dict[str, Any], key: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise _wrong("usage." + key, value, "a number that is not negative")
+        raise wrong("usage." + key, value, "a number that is not negative")
     return value
 
 
-def _object(holder: dict[str, Any], key: str, prefix: str) -> dict[str, Any] | None:
+def mapping(holder: dict[str, Any], key: str, prefix: str) -> dict[str, Any] | None:
+    """A member that is an object, or None."""
     value = holder.get(key)
     if value is not None and not isinstance(value, dict):
-        raise _wrong(prefix + key, value, "an object")
+        raise wrong(prefix + key, value, "an object")
     return value
 
 
-def _string(holder: dict[str, Any], key: str, prefix: str) -> str | None:
+def string(holder: dict[str, Any], key: str, prefix: str) -> str | None:
+    """A member that is a string, or None."""
     value = holder.get(key)
     if value is not None and not isinstance(value, str):
-        raise _wrong(prefix + key, value, "a string")
+        raise wrong(prefix + key, value, "a string")
     return value
 
 
 def _boolean(holder: dict[str, Any], key: str, prefix: str) -> bool | None:
     value = holder.get(key)
     if value is not None and not isinstance(value, bool):
-        raise _wrong(prefix + key, value, "true or false")
+        raise wrong(prefix + key, value, "true or false")
     return value
 
 
@@ -383,7 +387,8 @@ def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _wrong(path: str, value: object, wanted: str) -> DecodeError:
+def wrong(path: str, value: object, wanted: str) -> DecodeError:
+    """The error for a member of a wrong type."""
     return DecodeError(f"{path} is {_kind(value)}, must be {wanted}", path=path)
 
 

@@ -93,7 +93,7 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
             error.offset += len(data) - len(content)
         raise
     if not isinstance(body, dict):
-        raise _decode._wrong("$", body, "an object")
+        raise _decode.wrong("$", body, "an object")
     entries = _array(body, "transcripts", "")
     if entries is None:
         failure = _decode.failure(body)
@@ -106,12 +106,12 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
     transcripts = tuple(
         _transcript(entry, f"transcripts[{i}]", repair, data, spans) for i, entry in enumerate(entries or ())
     )
-    info = _decode._object(body, "audio_info", "") or {}
-    properties = _decode._object(body, "properties", "") or {}
+    info = _decode.mapping(body, "audio_info", "") or {}
+    properties = _decode.mapping(body, "properties", "") or {}
     return FileResult(
-        file_url=_decode._string(body, "file_url", ""),
+        file_url=_decode.string(body, "file_url", ""),
         audio_format=_either(
-            _decode._string(info, "format", "audio_info."), _decode._string(properties, "audio_format", "properties.")
+            _decode.string(info, "format", "audio_info."), _decode.string(properties, "audio_format", "properties.")
         ),
         sample_rate=_either(
             _decode.integer(info, "sample_rate", "audio_info."),
@@ -127,7 +127,7 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
 def _array(holder: dict[str, Any], key: str, prefix: str) -> list[Any] | None:
     value = holder.get(key)
     if value is not None and not isinstance(value, list):
-        raise _decode._wrong(prefix + key, value, "an array")
+        raise _decode.wrong(prefix + key, value, "an array")
     return value
 
 
@@ -141,7 +141,7 @@ def _channels(properties: dict[str, Any], transcripts: tuple[Transcript, ...]) -
         return tuple(channel for transcript in transcripts for channel in transcript.channels)
     for i, channel in enumerate(channels):
         if isinstance(channel, bool) or not isinstance(channel, int):
-            raise _decode._wrong(f"properties.channels[{i}]", channel, "an integer")
+            raise _decode.wrong(f"properties.channels[{i}]", channel, "an integer")
     return tuple(channels)
 
 
@@ -149,13 +149,13 @@ def _transcript(
     entry: object, path: str, repair: str | None, data: bytes, spans: Iterator[list[tuple[int, int]]] | None
 ) -> Transcript:
     if not isinstance(entry, dict):
-        raise _decode._wrong(path, entry, "an object")
+        raise _decode.wrong(path, entry, "an object")
     dot = path + "."
     channel_id = _decode.integer(entry, "channel_id", dot) or 0
-    text = _either(_decode._string(entry, "text", dot), _decode._string(entry, "transcript", dot))
+    text = _either(_decode.string(entry, "text", dot), _decode.string(entry, "transcript", dot))
     sentences = FileSentences(channel_id)
     for i, item in enumerate(_array(entry, "sentences", dot) or ()):
-        sentences.add(_decode._sentence(item, f"{dot}sentences[{i}]"))
+        sentences.add(_decode.sentence(item, f"{dot}sentences[{i}]"))
     sentences.seal()
     if spans is not None:
         sentences.keep_raw(data, next(spans))

@@ -359,17 +359,18 @@ class ResultStream:
         return False
 
     def _finish_json(self, error: BaseException | None, updates: list[Update]) -> bool:
+        body = bytes(self._body).removeprefix(_BOM)
         try:
-            value, repair = _decode.loads(bytes(self._body).removeprefix(_BOM))
+            value, repair = _decode.loads(body)
         except DecodeError as wrong:
-            cut = wrong.offset is not None and wrong.offset >= len(self._body.decode("utf-8", "replace").rstrip())
+            cut = wrong.offset is not None and wrong.offset >= len(body.rstrip())
             if cut or error is not None:
                 return True
             raise DecodeError(f"{wrong}; the body begins {_excerpt(self._body)}", offset=wrong.offset) from None
         if repair:
             self.issues[repair] += 1
         self.events += 1
-        self._take_body(value, bytes(self._body), updates, whole=True)
+        self._take_body(value, body, updates, whole=True)
         if self._text_seen and self._finish_reason is None:
             self._finish_reason = "stop"  # a whole body is a whole answer
         return False

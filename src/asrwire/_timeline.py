@@ -265,9 +265,9 @@ class WordTimeline(Sequence[Word]):
             k, i = k + 1, (start >> _BLOCK) - 1
         else:
             return None
-        while k:  # down again: the last entry of the block that does
+        while k:  # down again: the last entry of the block that does (blocks to the left are full)
             k -= 1
-            i = min((i + 1 << _BLOCK) - 1, self._size(k) - 1)
+            i = (i + 1 << _BLOCK) - 1
             while self._reach(k, i) <= ms:
                 i -= 1
         return i
@@ -278,9 +278,6 @@ class WordTimeline(Sequence[Word]):
             return self._tree()[level - 1][i]
         begin = self._columns.begin[i]
         return NO_TIME if begin == NO_TIME else max(self._columns.end[i], begin + 1)
-
-    def _size(self, level: int) -> int:
-        return len(self._tree()[level - 1]) if level else len(self)
 
     def _tree(self) -> list[array[int]]:
         """The latest reach of every 32 words, of every 32 of those, and so on; made when a look-up first needs it."""

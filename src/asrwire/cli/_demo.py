@@ -25,9 +25,10 @@ from .._errors import ASRWireError
 from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
 from .._transcript import Transcript
 from ..emulator import DEFAULT_SCRIPT, Emulator, Script
-from ._captions import Captions, columns, finished, speaker, time_range, wrap
+from ._captions import Captions, Span, columns, finished, speaker, time_range
 
 MODEL = "fun-asr-realtime"
+SCRIPT = DEFAULT_SCRIPT
 SPEED = 4.0  # times as fast as the audio
 FILES = ("demo.srt", "demo.vtt", "demo.json")
 EMOTIONAL_MODEL = "qwen3-asr-flash"
@@ -45,7 +46,7 @@ class Run:
         first_partial: ms from sending the request to the first words, or None.
         lags: ms from where each sentence ends in the audio, played at `speed`, to the arrival of its final result;
             empty without a speed.
-        elapsed: ms from sending the request to the end.
+        receiving: ms from the response head to the end.
         interrupted: it was ended by Ctrl-C.
         transcript: as of then.
     """
@@ -56,7 +57,7 @@ class Run:
     payload: int = 0
     first_partial: float | None = None
     lags: list[float] = field(default_factory=list)
-    elapsed: float = 0.0
+    receiving: float = 0.0
     interrupted: bool = False
     transcript: Transcript = field(default_factory=Transcript)
 
@@ -92,11 +93,14 @@ def _run(out: Path, speed: float | None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a pipe may have an encoding without Chinese
-    audio = silence(DEFAULT_SCRIPT.duration)
-    with Emulator(speed=speed) as emulator:
-        pace = "at once" if speed is None else f"{speed:g} times as fast as real time"
-        lines = f"{MODEL}, emulated at {emulator.base_url}, {pace}: no key, no network, no bill"
-        print("\n".join([*wrap(lines, (_width(sys.stderr) or 1000) - 1), ""]), file=sys.stderr, flush=True)
+    audio = silence()
+    with Emulator(SCRIPT, speed=speed) as emulator:
+        pace = "at full speed" if speed is None else f"{speed:g} times as fast as real time"
+        print(
+            f"{MODEL}, emulated at {emulator.base_url}\nno key, no network, no bill; {pace}\n",
+            file=sys.stderr,
+            flush=True,
+        )
         with _captions(live=speed is not None and _takes_control_codes(sys.stderr)) as show:
             seen = play(emulator.base_url, audio, speed, show)
     paths = _write(out, seen.transcript)
@@ -108,14 +112,14 @@ def _run(out: Path, speed: float | None) -> int:
     return 130 if seen.interrupted else 0
 
 
-def silence(duration: int) -> bytes:
-    """A WAV file of ``duration`` ms: the emulator plays a script whatever the audio."""
+def silence() -> bytes:
+    """A WAV file of one second: the emulator plays its script whatever the audio."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(1)
         file.setframerate(8000)
-        file.writeframes(b"\x80" * (8 * duration))
+        file.writeframes(b"\x80" * 8000)
     return buffer.getvalue()
 
 
@@ -126,15 +130,17 @@ def _client(base_url: str) -> Client:
 def play(base_url: str, audio: bytes, speed: float | None, show: Callable[[Update], None]) -> Run:
     """Stream the audio through a client, showing each update as it comes; Ctrl-C ends it and keeps what has come."""
     seen = Run(speed)
-    begin = time.perf_counter()
-    with _client(base_url) as client, client.stream(audio, model=MODEL) as stream:
-        try:
-            for update in stream:
-                seen.take(update, (time.perf_counter() - begin) * 1000)
-                show(update)
-        except KeyboardInterrupt:
-            seen.interrupted = True
-    seen.elapsed = (time.perf_counter() - begin) * 1000
+    with _client(base_url) as client:
+        begin = time.perf_counter()
+        with client.stream(audio, model=MODEL) as stream:
+            head = time.perf_counter()
+            try:
+                for update in stream:
+                    seen.take(update, (time.perf_counter() - begin) * 1000)
+                    show(update)
+            except KeyboardInterrupt:
+                seen.interrupted = True
+        seen.receiving = (time.perf_counter() - head) * 1000
     seen.transcript = stream.transcript
     for sentence in seen.transcript.incomplete:
         show(Incomplete(sentence, "interrupted"))
@@ -180,7 +186,7 @@ def _table(seen: Run, width: int | None) -> list[str]:
     lines = ["Sentences" + (", interrupted" if seen.interrupted else "")]
     for *cells, text in rows:
         before = "  ".join(cell + " " * (wide - columns(cell)) for cell, wide in zip(cells, widths, strict=True))
-        lines += finished([("  " + before + "  ", "")], text, width)
+        lines += _indented([(before + "  ", "")], text, width)
     return lines
 
 
@@ -202,22 +208,20 @@ def _summary(seen: Run, width: int | None) -> list[str]:
         ("billed", "-" if usage is None or usage.seconds is None else f"{usage.seconds:g} s", ""),
     ]
     if seen.speed is None:
-        rows.append(("throughput", f"{seen.payload / 1000 / seen.elapsed:.1f} MB/s", "of JSON"))
+        rows.append(("throughput", f"{seen.payload / 1000 / seen.receiving:.1f} MB/s", "of JSON"))
     lines = ["Summary" + (", interrupted" if seen.interrupted else "")]
     lines += [f"  {name:<23}  {value:>9}  {note}".rstrip() for name, value, note in rows]
-    lag = (
-        "not measured where all is sent at once"
-        if seen.speed is None
-        else f"from where a sentence ends in the audio, played {seen.speed:g} times as fast, to its final result"
-    )
-    notes = [
-        "First partial: from sending the request to the first words.",
-        f"Lag: {lag}.",
-        "Billed: as the service counts; the emulator bills nobody.",
-    ]
+    notes = ["First partial: from the request to the first words."]
     if seen.speed is None:
-        notes.append("Throughput: the emulator's own work included; it shares the processor.")
-    return lines + [line for note in notes for line in _wrapped(note, width)]
+        notes.append("Lag: not measured where everything is sent at once.")
+        notes.append("Throughput: the emulator's, which writes event by event.")
+    else:
+        notes.append(
+            f"Lag: from a sentence's end in the audio, which starts with the request and plays {seen.speed:g} times as "
+            "fast, to the arrival of its final result."
+        )
+    notes.append("Billed: as the service counts; the emulator bills nobody.")
+    return lines + [line for note in notes for line in _indented([], note, width)]
 
 
 def _ms(value: float | None) -> str:
@@ -229,11 +233,11 @@ def _emotional_call(audio: bytes, width: int | None) -> list[str]:
     with Emulator(EMOTIONAL_SCRIPT) as emulator, _client(emulator.base_url) as client:
         heard = client.transcribe(audio, model=EMOTIONAL_MODEL)
     line = f"{heard.language}, {heard.emotion}: {heard.text}"
-    return [f"{EMOTIONAL_MODEL}, in one piece, without times", *_wrapped(line, width)]
+    return [f"{EMOTIONAL_MODEL}, in one piece, without times", *_indented([], line, width)]
 
 
-def _wrapped(text: str, width: int | None) -> list[str]:
-    return finished([("  ", "")], text, width)
+def _indented(before: list[Span], text: str, width: int | None) -> list[str]:
+    return ["  " + line for line in finished(before, text, None if width is None else width - 2)]
 
 
 # == terminals and pipes ===============================================================================================

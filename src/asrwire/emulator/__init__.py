@@ -141,6 +141,10 @@ class Emulator:
             self._speed = check_speed(speed)
         except ValueError as error:
             raise ConfigError(str(error)) from None
+        if isinstance(port, bool) or not isinstance(port, int):
+            raise TypeError(f"port is an int, not {type(port).__name__}")
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"port must be 0 to 65535, not {port}")
         self._transcript = _read_transcript(transcript)
         self._envelope: Envelope = envelope
         self._seed = seed
@@ -180,8 +184,6 @@ class Emulator:
             self._listener = socket.create_server((host, port), family=family, backlog=1024)
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-        except OverflowError:
-            raise ConfigError(f"port must be 0 to 65535, not {port}") from None
         self._listener.setblocking(False)
         self._port = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()

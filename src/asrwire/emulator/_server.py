@@ -88,41 +88,37 @@ class Server:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        accepting = asyncio.create_task(self._accept())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._listener, self._accept)
         try:
             await self.stop.wait()
         finally:
-            tasks = [accepting, *self._connections]
-            for task in tasks:
+            loop.remove_reader(self._listener)
+            for task in self._connections:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._connections, return_exceptions=True)
             await asyncio.sleep(0)  # transports aborted in a handshake close their sockets one turn later
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(self._listener)
-            except OSError:  # the client is gone already, or this process has no descriptor left
-                await asyncio.sleep(0.01)
-                continue
-            task = asyncio.create_task(self._connection(sock))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+    def _accept(self) -> None:
+        # Not loop.sock_accept: when cancelled at the wrong moment it drops a socket it has already accepted.
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:  # the client is gone already, or this process has no descriptor left
+            return
+        sock.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._connection(sock))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: sock.close())
 
     async def _connection(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=_READ)
         protocol = asyncio.StreamReaderProtocol(reader)
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = {} if self._ssl_context is None else {"ssl_shutdown_timeout": _LINGER}
         try:
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: protocol, sock, ssl=self._ssl_context, **tls
-            )
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=self._ssl_context, **tls)
         except (OSError, asyncio.CancelledError):  # the client left during the handshake, or the server stops
-            sock.close()
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
@@ -204,6 +200,10 @@ class _Connection:
             self._writer.write(data)
             await self._writer.drain()
 
+    def _check_connected(self) -> None:
+        if self._writer.transport.is_closing():
+            raise ConnectionResetError
+
     async def _send(self, answer: Answer, *, body: bool = True) -> None:
         clock, speed = self._server._clock, self._server._speed
         begin = clock.now()
@@ -225,8 +225,9 @@ class _Connection:
         for event in answer.events if body else ():
             if answer.stream:
                 await due(event.at)
+            self._check_connected()
+            answer.left += 1  # before it leaves: a client that has read it must find it counted
             await self._write(h11.Data(data=event.data))
-            answer.left += 1
         await self._write(h11.EndOfMessage())
 
     async def _send_last(self, answer: Answer) -> None:

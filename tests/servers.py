@@ -1,0 +1,283 @@
+# Small servers of literal bytes on 127.0.0.1, one thread a connection, and one way to write a test for three colours.
+#
+# Knows: sockets and as much of HTTP/1.1 as finds the end of a request. Must not know: what is being tested.
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any
+
+import trio
+import trustme
+from asrwire import AsyncClient, Client, Limits, Timeouts
+
+KEY = "sk-0123456789abcdef"
+HANG = 20.0  # seconds after which a wait in a test is a failure, never a measure
+URL = "https://example.com/audio.wav"
+MODEL = "fun-asr-realtime"
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def sized(body: bytes, status: bytes = b"200 OK", kind: bytes = b"application/json", more: bytes = b"") -> bytes:
+    """A response with Content-Length."""
+    return b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b" % (status, kind, len(body), more, body)
+
+
+def event(text: str, *, number: int = 1, end: bool = True, begin: int = 0) -> bytes:
+    """One event of the native dialect."""
+    stop = f'"end_time":{begin + 500},' if end else ""
+    body = (
+        f'{{"output":{{"sentence":{{"sentence_id":{number},"sentence_end":{str(end).lower()},"begin_time":{begin},{stop}'
+        f'"text":"{text}","words":[]}}}},"request_id":"body-id"}}'
+    )
+    return f"id:{number}\nevent:result\n:HTTP_STATUS/200\ndata:{body}\n\n".encode()
+
+
+ONE = event("one")
+TWO = event("two", number=2, begin=1000)
+OPEN = event("thr", number=3, end=False, begin=2000)
+GOOD = CHUNKED + chunk(ONE + TWO) + END
+OPENAI_DELTA = b'data: {"choices":[{"delta":{"content":"hello"},"index":0}]}\n\n'
+OPENAI_STOP = b'data: {"choices":[{"delta":{},"index":0,"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+@functools.cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context and one for a client that trusts it."""
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, sock: socket.socket, server: Server) -> None:
+        self.sock = sock
+        self.server = server
+
+    def request(self) -> bytes | None:
+        """One whole request, or None when the client closed instead."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = self._receive()
+            if not more:
+                return None
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        size = int(fields.get(b"content-length", b"0"))
+        while len(body) < size:
+            more = self._receive()
+            if not more:
+                return None
+            body += more
+        return head + b"\r\n\r\n" + body
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def drip(self, data: bytes) -> None:
+        """Byte by byte, for ever, until the client closes."""
+        self.sock.settimeout(0.02)
+        for i in range(10**6):
+            try:
+                self.sock.sendall(data[i % len(data) :][:1])
+                if self.sock.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        self.server.saw_close.set()
+
+    def wait_closed(self) -> None:
+        """Until the client closes."""
+        while self._receive():
+            pass
+        self.server.saw_close.set()
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def _receive(self) -> bytes:
+        try:
+            return self.sock.recv(65536)
+        except OSError:
+            return b""
+
+
+Answer = bytes | Callable[[Peer], None]
+
+
+class Server:
+    """Answers the n-th request (over all connections) with the n-th of `answers`, and later ones with the last.
+
+    bytes are sent as they are and the connection is read on; a callable does what it likes, after the request or, with
+    ``raw=True``, in place of reading one, and the connection is closed when it returns.
+    """
+
+    def __init__(self, *answers: Answer, tls: bool = False, raw: bool = False) -> None:
+        self._answers = answers
+        self._tls = tls
+        self._raw = raw
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._socks: list[socket.socket] = []
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.saw_close = threading.Event()
+
+    def __enter__(self) -> Server:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            socks = list(self._socks)
+        for sock in socks:
+            try:
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in list(self._threads):
+            thread.join(HANG)
+            assert not thread.is_alive()
+
+    @property
+    def base_url(self) -> str:
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}/api/v1"
+
+    def _start(self, work: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.connections += 1
+                self._socks.append(sock)
+            self._start(self._serve, sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            if self._tls:
+                plain, sock = sock, contexts()[0].wrap_socket(sock, server_side=True)
+                with self._lock:
+                    self._socks[self._socks.index(plain)] = sock
+            peer = Peer(sock, self)
+            while True:
+                request = b"" if self._raw else peer.request()
+                if request is None:
+                    self.saw_close.set()
+                    return
+                with self._lock:
+                    self.requests.append(request)
+                    answer = self._answers[min(len(self.requests), len(self._answers)) - 1]
+                if callable(answer):
+                    answer(peer)
+                    return
+                peer.send(answer)
+        except OSError:
+            pass
+        finally:
+            sock.close()
+
+
+# == three colours ======================================================================================================
+
+
+class _Blocking:
+    """A blocking object seen through the asynchronous names, so that one scenario runs in every colour."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def __aenter__(self) -> _Blocking:
+        self.inner.__enter__()
+        return self
+
+    async def __aexit__(self, *details: Any) -> None:
+        self.inner.__exit__(*details)
+
+    async def aclose(self) -> None:
+        self.inner.close()
+
+    def __aiter__(self) -> _Blocking:
+        return _Blocking(iter(self.inner))
+
+    async def __anext__(self) -> Any:
+        try:
+            return next(self.inner)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def stream(self, *arguments: Any, **options: Any) -> _Blocking:
+        return _Blocking(self.inner.stream(*arguments, **options))
+
+    def sentences(self) -> _Blocking:
+        return _Blocking(self.inner.sentences())
+
+    async def transcribe(self, *arguments: Any, **options: Any) -> Any:
+        return self.inner.transcribe(*arguments, **options)
+
+
+class Colour:
+    """Runs a scenario written with the asynchronous names."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def client(self, server: Any = None, **settings: Any) -> Any:
+        if server is not None:
+            settings = {"base_url": server.base_url, **settings}
+            if server.base_url.startswith("https:"):
+                settings.setdefault("ssl_context", contexts()[1])
+        settings.setdefault("timeouts", Timeouts(connect=HANG, write=HANG, head=HANG, idle=HANG, pool=HANG))
+        settings.setdefault("limits", Limits())
+        settings.setdefault("api_key", KEY)
+        return _Blocking(Client(**settings)) if self.name == "sync" else AsyncClient(**settings)
+
+    def run(self, scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        if self.name == "trio":
+            return trio.run(scenario)
+        if self.name == "asyncio":
+            return asyncio.run(scenario())
+        coroutine = scenario()
+        try:
+            coroutine.send(None)
+        except StopIteration as done:
+            return done.value
+        coroutine.close()
+        raise AssertionError("a blocking scenario was suspended")
