@@ -434,10 +434,9 @@ class ChunkedReading:
         return byte
 
     def take_trailer_byte(self, allowed: frozenset[int]) -> bytes:
-        self.peek()
+        byte = self.require(allowed)
         if self.at - self.section >= self.max_trailers:
             raise WrongByte("limit", self.at)
-        byte = self.require(allowed)
         self.at += 1
         return bytes([byte])
 

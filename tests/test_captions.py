@@ -14,8 +14,8 @@ DONE = Sentence(
     3, 4, 0, 11620, 15980, "Three percent is more than we expected, how did that happen?",
     speaker_id=1, emotion="surprised", final=True,
 )  # fmt: skip
-HEAD = f"{DIM}0:11.6–       {OFF}  {MAGENTA}S1{OFF}  {DIM}surprised{OFF}  "
-DONE_HEAD = HEAD.replace("–       ", "–0:15.9")
+HEAD = f"{DIM}0:11.6–      {OFF}  {MAGENTA}S1{OFF}  {DIM}surprised{OFF}  "
+DONE_HEAD = HEAD.replace("–      ", "–0:15.9")
 
 
 # == the open sentence =================================================================================================
@@ -40,7 +40,7 @@ def test_nothing_is_painted_that_is_not_there(stable: int, text: str) -> None:
 def test_a_partial_that_is_too_long_loses_its_front() -> None:
     # 80 columns: 30 stand before the text, 1 stays free, the ellipsis takes 1, 48 are left
     sentence = Sentence(0, begin_time=11620, text=DONE.text, speaker_id=1, emotion="surprised")
-    shown = Captions(live=True).show(Partial(sentence, 44), 80)
+    shown = Captions(live=True).show(Partial(sentence, 43), 80)
     assert shown == f"\r{HEAD}{DIM}…{OFF}{BRIGHT}t is more than we expected, how{OFF}{DIM} did that happen?{OFF}{ERASE}"
     assert len("t is more than we expected, how did that happen?") == 48
 
@@ -171,6 +171,7 @@ def test_speakers_have_colours_of_their_own() -> None:
 
 def test_parts_of_the_head_alone() -> None:
     assert time_range(DONE) == "0:11.6–0:15.9"
+    assert time_range(Sentence(0)) == ""
     assert (speaker(DONE), speaker(Sentence(0))) == ("S1", "")
 
 
@@ -179,8 +180,11 @@ def test_parts_of_the_head_alone() -> None:
 
 @pytest.mark.parametrize(
     ("text", "width"),
-    [("", 0), ("abc", 3), ("今天", 4), ("，", 2), ("e\u0301", 1), ("Ａ", 2), ("ｱ", 1), ("–…", 2), ("😀", 2), ("a\u200b", 1)],
-)
+    [
+        ("", 0), ("abc", 3), ("今天", 4), ("，", 2), ("e\u0301", 1), ("Ａ", 2), ("ｱ", 1), ("–…", 2), ("😀", 2),
+        ("a\u200b", 1),
+    ],
+)  # fmt: skip
 def test_columns(text: str, width: int) -> None:
     assert columns(text) == width
 

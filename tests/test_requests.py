@@ -652,6 +652,18 @@ def test_nothing_of_the_caller_is_changed() -> None:
     assert (vocabulary, extra) == ({"a": 1}, {"vocabulary": {"b": 2}})
 
 
+def test_extremes_that_are_allowed() -> None:
+    deep: object = 1
+    for _ in range(63):
+        deep = [deep]
+    extra = {"most": 2**64 - 1, "least": -(2**63), "deep": deep}
+    assert body("fun-asr-flash", extra=extra)["parameters"] == {"format": "wav", **extra}
+    weights = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 50}
+    assert body("qwen-audio-3.1-asr-flash", vocabulary=weights)["parameters"]["vocabulary"] == weights
+    for rate in (1, 9999999, "48000"):
+        assert body("fun-asr-flash", sample_rate=rate)["parameters"]["sample_rate"] == str(rate)
+
+
 NESTED: list[object] = []
 NESTED.append(NESTED)
 BAD_EXTRA: list[tuple[object, type[Exception], str]] = [
@@ -701,6 +713,7 @@ BAD_OPTIONS: list[tuple[str, dict[str, object], type[Exception], str]] = [
     (FLASH, {"format": 1}, TypeError, "format must be a str"),
     (FLASH, {"sample_rate": 0}, ConfigError, "sample_rate must be a positive"),
     (FLASH, {"sample_rate": -16000}, ConfigError, "positive"),
+    (FLASH, {"sample_rate": 10**7}, ConfigError, "below 10,000,000"),
     (FLASH, {"sample_rate": 10**5000}, ConfigError, "positive"),
     (FLASH, {"sample_rate": "16 kHz"}, ConfigError, "positive"),
     (FLASH, {"sample_rate": "１６０００"}, ConfigError, "positive"),
@@ -726,6 +739,8 @@ BAD_OPTIONS: list[tuple[str, dict[str, object], type[Exception], str]] = [
     (FLASH, {"context": ("user", "SECRET")}, TypeError, r"context\[0\] must be \(role, text\)"),
     (FLASH, {"context": [("user", "SECRET", "b")]}, TypeError, r"context\[0\] must be \(role, text\)"),
     (FLASH, {"context": [("user", "a"), ("system", "SECRET")]}, ConfigError, r"role of context\[1\] must be 'user'"),
+    (FLASH, {"context": ["ab"]}, TypeError, r"context\[0\] must be \(role, text\)"),
+    (FLASH, {"context": [("user", ["SECRET"])]}, TypeError, r"text of context\[0\] must be a str, not list"),
     (FLASH, {"context": [("user", 1)]}, TypeError, r"text of context\[0\] must be a str, not int"),
     (FLASH, {"context": [{"role": "user"}]}, TypeError, r"text of context\[0\] must be a str, not NoneType"),
     (FLASH, {"context": [{"text": "SECRET"}]}, TypeError, r"role of context\[0\] must be a str"),

@@ -78,12 +78,16 @@ cdef class ChunkedDecoder:
     cdef bint busy
     cdef object error
 
-    def __cinit__(self, *, Py_ssize_t max_line=4096, Py_ssize_t max_extensions=16384, Py_ssize_t max_trailers=16384):
-        if max_line < 1 or max_extensions < 1 or max_trailers < 1:
-            raise ConfigError("max_line, max_extensions and max_trailers must be at least 1")
-        self.max_line = max_line
-        self.max_extensions = max_extensions
-        self.max_trailers = max_trailers
+    def __cinit__(self, *, max_line=4096, max_extensions=16384, max_trailers=16384):
+        try:
+            self.max_line = max_line
+            self.max_extensions = max_extensions
+            self.max_trailers = max_trailers
+        except OverflowError:
+            self.max_line = 0
+        if self.max_line < 1 or self.max_extensions < 1 or self.max_trailers < 1:
+            raise ConfigError(
+                "max_line, max_extensions and max_trailers must be at least 1 and at most sys.maxsize")
         self.reset()
 
     def reset(self):
@@ -142,8 +146,9 @@ cdef class ChunkedDecoder:
         body = new_bytes(NULL, size)
         try:
             at = self.scan(data, size, <char*>PyBytes_AS_STRING(<object>body), &found)
-        except BaseException:
+        except BaseException:           # no memory for a trailer: the place in the body is lost
             Py_DECREF(<object>body)
+            self.error = ProtocolError("chunked body: given up half way", offset=self.offset)
             raise
         self.offset += at
         if found < size:
@@ -226,13 +231,11 @@ cdef class ChunkedDecoder:
 
     cdef bint take_trailer(self, unsigned char byte, Py_ssize_t at) except -1:
         # trailer-section = *( field-line CRLF ); a field line that begins with white space would be folding.
-        self.trailer_size += 1
-        if self.trailer_size > self.max_trailers:
-            self.beyond(at, f"trailers of more than {self.max_trailers} bytes")
-            return False
         if self.state == FIELD_LF:
             if byte != c"\n":
                 self.wrong(at, "a CR without LF in a trailer")
+                return False
+            if not self.count_trailer(at):
                 return False
             name, _, value = bytes(self.field).partition(b":")
             self.trailers.append((name, value.strip(b" \t")))
@@ -242,7 +245,7 @@ cdef class ChunkedDecoder:
         if self.state == FIELD_VALUE:
             if byte == c"\r":
                 self.state = FIELD_LF
-                return True
+                return self.count_trailer(at)
             if not is_field_byte(byte):
                 self.wrong(at, "a control byte in a trailer value")
                 return False
@@ -254,6 +257,13 @@ cdef class ChunkedDecoder:
             self.wrong(at, "not a trailer field name")
             return False
         self.field.append(byte)
+        return self.count_trailer(at)
+
+    cdef bint count_trailer(self, Py_ssize_t at) except -1:
+        self.trailer_size += 1
+        if self.trailer_size > self.max_trailers:
+            self.beyond(at, f"trailers of more than {self.max_trailers} bytes")
+            return False
         return True
 
     cdef bint count_line(self, Py_ssize_t at) except -1:
@@ -266,7 +276,7 @@ cdef class ChunkedDecoder:
     cdef bint count_extension(self, Py_ssize_t at) except -1:
         # In total, not only per line: a byte of data per 4 KiB of extension would cost the reader a thousandfold.
         self.extensions += 1
-        if self.extensions > self.max_extensions * (1 + (self.body >> 20)):
+        if (self.extensions - 1) // (1 + (self.body >> 20)) >= self.max_extensions:
             self.beyond(at, f"chunk extensions of more than {self.max_extensions} bytes per MiB of body")
             return False
         return True

@@ -38,6 +38,11 @@ cdef str decode(const char* data, Py_ssize_t size):
     return PyUnicode_DecodeUTF8(data, size, b"replace")
 
 
+cdef str decode_bytes(bytes data):
+    # An event that no parser made has no bytes.
+    return "" if data is None else decode(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+
 cdef inline bint same(str known, const char* text, Py_ssize_t size) except -1:
     # Whether `known` is spelled like `text`: what repeats in every event is made once.
     cdef Py_ssize_t length
@@ -67,12 +72,12 @@ cdef class ServerSentEvent:
     @property
     def data(self):
         if self._data is None:
-            self._data = decode(PyBytes_AS_STRING(self.data_bytes), PyBytes_GET_SIZE(self.data_bytes))
+            self._data = decode_bytes(self.data_bytes)
         return self._data
 
     @property
     def id(self):
-        return decode(PyBytes_AS_STRING(self._id), PyBytes_GET_SIZE(self._id))
+        return decode_bytes(self._id)
 
     def json(self):
         import orjson
@@ -93,11 +98,14 @@ cdef class ServerSentEvent:
 
 
 cdef class EventStreamParser:
-    def __cinit__(self, Py_ssize_t max_event_size=8 * 1024 * 1024, Py_ssize_t max_event_lines=65536):
-        if max_event_size < 1 or max_event_lines < 1:
-            raise ConfigError("max_event_size and max_event_lines must be at least 1")
-        self.max_event_size = max_event_size
-        self.max_event_lines = max_event_lines
+    def __cinit__(self, max_event_size=8 * 1024 * 1024, max_event_lines=65536):
+        try:
+            self.max_event_size = max_event_size
+            self.max_event_lines = max_event_lines
+        except OverflowError:
+            self.max_event_size = 0
+        if self.max_event_size < 1 or self.max_event_lines < 1:
+            raise ConfigError("max_event_size and max_event_lines must be at least 1 and at most sys.maxsize")
         self.known_type = "message"
         self.reset()
 
@@ -107,7 +115,7 @@ cdef class EventStreamParser:
 
     @property
     def last_event_id(self):
-        return decode(PyBytes_AS_STRING(self.last_id), PyBytes_GET_SIZE(self.last_id))
+        return decode_bytes(self.last_id)
 
     def feed(self, data):
         cdef Py_buffer view
@@ -123,12 +131,14 @@ cdef class EventStreamParser:
                 return self.parse(<const char*>view.buf, view.len, out)
             finally:
                 PyBuffer_Release(&view)
-        except (LimitExceeded, MemoryError) as error:
-            if isinstance(error, LimitExceeded):
-                error.output = out
-                self.error = error
+        except LimitExceeded as error:
+            error.output = out
+            self.error = error
             raise
         finally:
+            if self.view != NULL:       # left half way (no memory, an interrupt): the input is gone, so is the place
+                self.clear_block()
+                self.closed = True
             self.busy = False
 
     def close(self, flush=False):
@@ -371,7 +381,7 @@ cdef class ResultEventParser(EventStreamParser):
     # Event streams of the recognition services. Older gateways leave out the blank lines between events, so an `id`
     # line after data starts a new event; a stream that follows the standard has no such block.
 
-    def __cinit__(self, Py_ssize_t max_event_size=8 * 1024 * 1024, Py_ssize_t max_event_lines=65536):
+    def __cinit__(self, max_event_size=8 * 1024 * 1024, max_event_lines=65536):
         self.id_starts_event = True
 
     @property

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from ._decode import Heard
 from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
+from ._timeline import needs_space
 
 Key: TypeAlias = tuple[int, int | None, int]  # channel, sentence_id or None, number of a sentence without id
 Update: TypeAlias = Partial | Final | Amended | Incomplete | TextDelta
@@ -34,11 +35,13 @@ class _Open:
 
 @dataclass(slots=True, eq=False)
 class _Done:
-    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new."""
+    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new. ``aliases``: the keys it
+    stands for besides its own, and what was said under them."""
 
     key: Key
     heard: Heard
     sentence: Sentence
+    aliases: dict[Key, Heard] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -92,22 +95,13 @@ class Assembler:
             finality = "sentence_end"
         elif heard.end is None and whole and heard.end_time is not None:
             finality = "end_time"
-        if finality is None and not heard.text and not heard.words and not (heard.begin and heard.sentence_id != 0):
-            # Nothing said: a heartbeat, the answer to silence, or (of an open sentence) a text taken back.
-            if not self._is_open(heard):
-                self.silent = True
-                return updates
-        key = self._key(heard)
-        done = self._done.get(key)
-        if finality is not None:
-            update = self._final(key, done, heard, finality, usage, raw)
-        elif done is not None:
-            self.issues["late_partial"] += 1
-            update = None
+        said = heard.text or heard.words or (heard.begin and heard.sentence_id != 0)
+        if finality is None and not said and not self._is_open(heard):
+            self.silent = True  # a heartbeat, or the answer to silence; of an open sentence, a text taken back
         else:
-            update = self._partial(key, heard, raw)
-        if update is not None:
-            updates.append(update)
+            update = self._sentence(heard, finality, usage, raw)
+            if update is not None:
+                updates.append(update)
         if heard.stash is not None and heard.stash.text:
             stash = replace(heard.stash, channel_id=heard.channel_id, end=False)
             updates += self.hear(stash, usage=None, raw=raw, whole=whole)
@@ -123,6 +117,16 @@ class Assembler:
                                            open_.sentence.raw)
             updates.append(Incomplete(open_.sentence, reason, _common(open_.shown, text)))
         return updates
+
+    def _sentence(self, heard: Heard, finality: str | None, usage: Usage | None, raw: bytes) -> Update | None:
+        key = self._key(heard)
+        done = self._done.get(key)
+        if finality is not None:
+            return self._final(key, done, heard, finality, usage, raw)
+        if done is None:
+            return self._partial(key, heard, raw)
+        self.issues["late_partial"] += 1
+        return None
 
     # -- which sentence ------------------------------------------------------------------------------------------------
 
@@ -145,12 +149,12 @@ class Assembler:
                     if heard.end and _same(heard, done.heard):
                         return done.key
                     last = self._chains.get((heard.channel_id, heard.begin_time), [done])[-1]
-                    if not heard.end and _covered(heard, last.heard):
-                        return last.key
-                    if _split(heard, last.heard) is None and not _covered(heard, last.heard):
+                    if _split(heard, last.heard) is None or _covered(heard, last.heard):
                         return last.key
                 elif done.heard.end_time is not None and heard.begin_time < done.heard.end_time - TOLERANCE:
                     return done.key
+            if not heard.end and at + 1 < len(channel.finals):  # before a final sentence: its begin was moved since
+                return channel.finals[at + 1].key
         if channel.open is None:
             channel.count += 1
             self.issues["missing_id"] += 1
@@ -196,6 +200,12 @@ class Assembler:
         if done is not None:
             if _same(heard, done.heard):
                 self.issues["repeated_final"] += 1
+                return None
+            if key in done.aliases and _same(heard, done.aliases[key]):
+                self.issues["repeated_final"] += 1
+                return None
+            if (key in done.aliases or key[1] is None) and _covered(heard, done.heard):
+                self.issues["late_final"] += 1
                 return None
             return self._amend_again(done, heard, finality, raw)
         chain = self._chain(heard)
@@ -293,8 +303,10 @@ class Assembler:
         self.issues["amended"] += 1
         done = _Done(key, heard, sentence)
         for old_done in covered:
-            self._done[old_done.key] = done
+            done.aliases |= {old_done.key: old_done.heard, **old_done.aliases}
             self._forget(old_done)
+        done.aliases.pop(key, None)
+        self._done |= dict.fromkeys(done.aliases, done)
         chained = False
         if chain is not None:
             at = chain.index(covered[0])
@@ -310,6 +322,7 @@ class Assembler:
         self.issues["late_final"] += 1
         last = chain[-1]
         self._done[key] = last
+        last.aliases[key] = heard
         open_ = self._open.pop(key, None)
         channel = self._channels[heard.channel_id]
         if channel.open == key:
@@ -375,15 +388,21 @@ def _split(heard: Heard, before: Heard) -> tuple[str, tuple[Word, ...]] | None:
     count = len(before.words)
     if count and len(heard.words) > count and heard.words[:count] == before.words:
         return _from_word(heard, count, before.text)
-    if before.text and len(heard.text) > len(before.text) and heard.text.startswith(before.text):
-        if not heard.words:
-            return heard.text[len(before.text) :].lstrip(), ()
+    at = len(before.text)
+    if at and len(heard.text) > at and heard.text.startswith(before.text):
         spans = Sentence(0, text=heard.text, words=heard.words).spans()
-        first = next((i for i, span in enumerate(spans) if span and span[0] >= len(before.text)), len(spans))
-        return heard.text[len(before.text) :].lstrip(), heard.words[first:]
+        inside = any(span and span[0] < at < span[1] for span in spans)
+        if not inside and not (not spans and _inside_word(heard.text, at)):
+            first = next((i for i, span in enumerate(spans) if span and span[0] >= at), len(spans))
+            return heard.text[at:].lstrip(), heard.words[first:]
     if count and len(heard.words) > count and all(map(_alike, heard.words, before.words)):
         return _from_word(heard, count, before.text)
     return None
+
+
+def _inside_word(text: str, at: int) -> bool:
+    # Of a text without words: "I can" is not where "I cannot" may be cut. Han and kana need no such care.
+    return text[at - 1].isalnum() and text[at].isalnum() and needs_space(text[at - 1], text[at])
 
 
 def _alike(a: Word, b: Word) -> bool:
@@ -393,7 +412,7 @@ def _alike(a: Word, b: Word) -> bool:
 
 def _covered(heard: Heard, final: Heard) -> bool:
     """Whether ``final`` already says all that ``heard`` says."""
-    if heard.words and final.words:
+    if heard.words and final.words and len(heard.text) <= len(final.text):
         count = len(heard.words)
         return count <= len(final.words) and all(map(_alike, heard.words, final.words[:count]))
     return final.text.startswith(heard.text)

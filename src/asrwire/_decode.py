@@ -129,7 +129,7 @@ def body(value: object) -> Body:
         if code or message:
             found.failure = Failure(_text_or_none(code), str(message or code), _text_or_none(header.get("task_id")))
     output = mapping(top, "output", "") or {}
-    inner = output.get("output")
+    inner = mapping(output, "output", "output.")
     node: dict[str, Any] = {}
     for candidate in (inner, output, top):
         if isinstance(candidate, dict) and any(
@@ -137,7 +137,7 @@ def body(value: object) -> Body:
         ):
             node = candidate
             break
-    for holder in (top, output, inner if isinstance(inner, dict) else {}):
+    for holder in (top, output, inner or {}):
         if found.usage is None:
             found.usage = _usage(holder)
         if found.request_id is None:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from itertools import takewhile
 
 from . import _decode
 from ._assembler import Assembler, TextAssembler, Update
@@ -27,6 +29,7 @@ from ._transcript import Transcript
 
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
+_FIELD_END = re.compile(rb"[:\r\n]")
 _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 
 
@@ -188,10 +191,10 @@ class ResultStream:
             return
         if not start and len(head) < _SNIFF and not event_stream:
             return
-        field = start.partition(b":")[0].rstrip()
+        field = _FIELD_END.split(start, 1)[0].rstrip()
         if not event_stream:
             names = (b"data", b"event", b"id", b"retry", b"")
-            if b":" not in start and any(name.startswith(start) for name in names) and b"\n" not in start:
+            if field == start and any(name.startswith(start) for name in names):
                 return  # `da`: more will tell
             if field not in names:
                 if self._media_type in ("", "application/json", "application/octet-stream"):
@@ -252,11 +255,12 @@ class ResultStream:
             except DecodeError:
                 return False
         self.issues["unseparated_events"] += len(lines) - 1
-        self.events += len(lines) - 1
-        for line, value in zip(lines, values, strict=True):
+        for i, (line, value) in enumerate(zip(lines, values, strict=True)):
             if self.at_end:
                 self.issues["after_end"] += 1
-            elif value is None:
+                continue
+            self.events += bool(i)
+            if value is None:
                 self._finish(updates)
             else:
                 self._take_body(value, line, updates, whole=False)
@@ -297,7 +301,7 @@ class ResultStream:
             self._finish(updates)
 
     def _take_text(self, body: _decode.Body, raw: bytes, updates: list[Update]) -> None:
-        if self._sentences.finals or self._sentences.has_open:
+        if self._sentences.sentences:
             self.issues["text_beside_sentences"] += 1  # the sentences hold the words; the text is their copy
             return
         self._text_seen = True
@@ -310,6 +314,11 @@ class ResultStream:
                 updates += deltas
 
     @property
+    def _text_only(self) -> bool:
+        # Where sentences come after a text without, they hold its words.
+        return self._text_seen and not (self._sentences.finals or self._sentences.has_open)
+
+    @property
     def _shows_deltas(self) -> bool:
         return self._partials and self._kind == "events"
 
@@ -320,43 +329,49 @@ class ResultStream:
 
     def _finish_text(self, updates: list[Update], reason: str | None) -> None:
         text = self._text.text
-        if self._text_sentence is not None or not text:
+        if self._text_sentence is not None or not text or not self._text_only:
             return
         self._text_sentence = sentence = Sentence(
             0, text=text, language=self._language, emotion=self._emotion, final=reason in (None, "length"),
             raw=self._text_raw,
         )  # fmt: skip
-        kept = len(text) if self._shows_deltas else 0
         if sentence.final:
-            updates.append(Final(sentence, self._usage, kept))
+            updates.append(Final(sentence, self._usage))
         else:
-            updates.append(Incomplete(sentence, reason or "error", kept))
+            updates.append(Incomplete(sentence, reason or "error"))
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
     def _finish_input(self, error: BaseException | None, updates: list[Update]) -> bool:
         """Uses up what is buffered; returns whether something was begun and not ended."""
-        if self._kind == "unknown" and self._body.strip():
-            self._kind = "json"
         if self._kind == "error":
             self._raise_status(updates)
         elif self._kind == "json":
             return self._finish_json(error, updates)
         elif self._parser is not None:
-            unfinished = self._parser.unfinished
-            for event in self._parser.close(flush=True):
-                if self.at_end:
-                    continue
-                try:
-                    value = event.data_bytes.strip() == b"[DONE]" or _decode.loads(event.data_bytes)[0]
-                except DecodeError:
-                    continue
-                if value is True or isinstance(value, dict):
-                    self.issues["unterminated_event"] += 1
-                    unfinished = False
+            return self._finish_events(self._parser, updates)
+        # Too little to tell what it is: white space, a part of a BOM, or of the first field's name.
+        return not _BOM.startswith(bytes(self._body)) and bool(self._body.removeprefix(_BOM).strip())
+
+    def _finish_events(self, parser: ResultEventParser, updates: list[Update]) -> bool:
+        if not parser.unfinished:
+            return False
+        events = parser.feed(b"\n")  # ends the open line: an `id` after data has begun an event that never came
+        begun = parser.unfinished
+        last = parser.close(flush=True)
+        cut = not last and (begun or not events)
+        for event in events + last:
+            lines = [event.data_bytes] if _whole(event.data_bytes) else event.data_bytes.split(b"\n")
+            whole = list(takewhile(_whole, lines))
+            cut = cut or len(whole) < len(lines)
+            if whole and not self.at_end:
+                self.issues["unterminated_event"] += 1
+                if len(lines) == 1:
                     self._take_event(event, updates)
-            return bool(unfinished) and not self.at_end
-        return False
+                else:
+                    self.events += 1
+                    self._take_lines(whole, updates)
+        return cut and not self.at_end
 
     def _finish_json(self, error: BaseException | None, updates: list[Update]) -> bool:
         body = bytes(self._body).removeprefix(_BOM)
@@ -468,8 +483,7 @@ class ResultStream:
     def transcript(self) -> Transcript:
         """Everything received so far: finals in the order handed out, then what is open."""
         sentences = self._sentences.sentences
-        timed = not self._text_seen
-        if self._text_seen and not sentences:
+        if self._text_only:
             if self._text_sentence is not None:
                 sentences = (self._text_sentence,)
             elif self._text.text:
@@ -485,12 +499,20 @@ class ResultStream:
             complete=self._complete,
             incomplete_reason=self._reason,
             no_speech=self._complete and not any(s.text for s in sentences),
-            timed=timed,
+            timed=not self._text_only,
             issues=Counter(self.issues),
             model=self._model,
             created=self._created,
             finish_reason=self._finish_reason,
         )
+
+
+def _whole(payload: bytes) -> bool:
+    """Whether this is all of an event's data: a JSON object, or the mark of the end."""
+    try:
+        return payload.strip() == b"[DONE]" or isinstance(_decode.loads(payload)[0], dict)
+    except DecodeError:
+        return False
 
 
 def _status(event: ServerSentEvent) -> int | None:

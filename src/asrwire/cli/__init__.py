@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     emulate = commands.add_parser("emulate", help="run a DashScope speech-recognition server on this machine")
     emulate.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     emulate.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
-    emulate.add_argument("--speed", type=float, metavar="X", help="1: real time, 4: four times faster; default: at once")
+    emulate.add_argument(
+        "--speed", type=float, metavar="X", help="1: real time, 4: four times faster; default: at once"
+    )
     emulate.add_argument(
         "--envelope", default="doc", choices=("doc", "public", "workspace"), help="layout of native answers"
     )

@@ -85,8 +85,8 @@ class Captions:
 def head(sentence: Sentence) -> list[Span]:
     """What stands before a sentence's text: times, speaker, emotion; only what the service sent."""
     cells: list[Span] = []
-    if sentence.begin_time is not None or sentence.end_time is not None:
-        cells.append((f"{time_range(sentence):<13}", _DIM))
+    if times := time_range(sentence):
+        cells.append((f"{times:<13}", _DIM))
     if sentence.speaker_id is not None:
         cells.append((speaker(sentence), _SPEAKERS[_number(sentence.speaker_id) % len(_SPEAKERS)]))
     if sentence.emotion is not None:
@@ -109,8 +109,9 @@ def finished(before: list[Span], text: str, width: int | None, *, paint: bool = 
 
 
 def time_range(sentence: Sentence) -> str:
-    """``0:07.0–0:11.0``; a time the service did not send is left out."""
-    return f"{_clock(sentence.begin_time)}–{_clock(sentence.end_time)}"
+    """``0:07.0–0:11.0``; a time the service did not send is left out; "" where it sent none."""
+    begin, end = _clock(sentence.begin_time), _clock(sentence.end_time)
+    return f"{begin}–{end}" if begin or end else ""
 
 
 def speaker(sentence: Sentence) -> str:
@@ -185,8 +186,7 @@ def wrap(text: str, width: int) -> list[str]:
         if lines[-1] and columns((lines[-1] + piece).rstrip()) > width:
             lines.append("")
         lines[-1] += piece
-        while columns(lines[-1].rstrip()) > width:
-            fits = _fitting(lines[-1], width)
+        while (fits := _fitting(lines[-1], width)) < len(lines[-1].rstrip()):
             lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
     return [line.rstrip() for line in lines]
 

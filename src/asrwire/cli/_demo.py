@@ -103,9 +103,10 @@ def _run(out: Path, speed: float | None) -> int:
         )
         with _captions(live=speed is not None and _takes_control_codes(sys.stderr)) as show:
             seen = play(emulator.base_url, audio, speed, show)
+    print(file=sys.stderr, flush=True)
     paths = _write(out, seen.transcript)
     width = _width(sys.stdout)
-    print("\n".join(["", *report(seen, width)]))
+    print("\n".join(report(seen, width)))
     if not seen.interrupted:
         print("\n".join(["", *_emotional_call(audio, width)]))
     print("\n".join(["", "Files", *(f"  {path}" for path in paths)]), flush=True)

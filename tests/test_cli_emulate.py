@@ -1,0 +1,148 @@
+# The `asrwire` command as a process (emulate) and as a function (dispatch, errors, exit codes).
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import pytest
+
+from asrwire import ConfigError
+from asrwire.cli import main
+
+SAMPLES = Path(__file__).parent / "samples"
+COMMAND = [sys.executable, "-c", "import sys; from asrwire.cli import main; sys.exit(main())"]
+
+
+@contextmanager
+def emulate(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The running command and what it printed to export."""
+    with subprocess.Popen(
+        [*COMMAND, "emulate", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            exports = {}
+            for line in process.stderr:
+                if "=" in line:
+                    name, _, value = line.strip().removeprefix("export ").partition("=")
+                    exports[name] = value
+                elif exports:  # the blank line after the exports
+                    break
+            yield process, exports
+        finally:
+            process.kill()
+
+
+def transcribe(base_url: str, **options: Any) -> httpcore.Response:
+    headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
+    body = json.loads((SAMPLES / "qwen_asr_dashscope_request.json").read_bytes())
+    with httpcore.ConnectionPool(**options) as pool:
+        return pool.request(
+            "POST",
+            base_url + "/services/aigc/multimodal-generation/generation",
+            headers=headers,
+            content=json.dumps(body).encode(),
+        )
+
+
+def test_emulate_until_interrupted() -> None:
+    with emulate() as (process, exports):
+        assert exports["DASHSCOPE_BASE_URL"].startswith("http://127.0.0.1:")
+        assert exports["DASHSCOPE_BASE_URL"].endswith("/api/v1")
+        assert exports.keys() == {"DASHSCOPE_BASE_URL", "DASHSCOPE_API_KEY"}
+        assert transcribe(exports["DASHSCOPE_BASE_URL"]).status == 200
+        process.send_signal(signal.SIGINT)
+        output, log = process.communicate(timeout=30)
+    assert (process.returncode, output) == (0, "")
+    [line] = log.splitlines()
+    path = "/api/v1/services/aigc/multimodal-generation/generation"
+    assert line[8:] == f" POST {path} 200 qwen3-asr-flash, 1 of 1 events"
+
+
+def test_emulate_a_sample_over_tls() -> None:
+    sample = SAMPLES / "error_no_words_http400.json"
+    with emulate("--tls", "--sample", str(sample), "--envelope", "public", "--speed", "4") as (process, exports):
+        assert exports["DASHSCOPE_BASE_URL"].startswith("https://")
+        certificate = Path(exports["SSL_CERT_FILE"])
+        context = ssl.create_default_context(cafile=certificate)
+        response = transcribe(exports["DASHSCOPE_BASE_URL"], ssl_context=context)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert (response.status, response.content) == (400, sample.read_bytes())
+    assert process.returncode == 0
+    assert not certificate.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["emulate", "--sample", "no.sse"], "asrwire: cannot read the sample no.sse: No such file or directory"),
+        (["emulate", "--sample", "a.wav"], "asrwire: a sample is a .sse or a .json file, not a.wav"),
+        (["emulate", "--speed", "-1"], "asrwire: speed must be positive and finite, or None for at once"),
+        (["emulate", "--port", "70000"], "asrwire: port must be 0 to 65535, not 70000"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr() == ("", message + "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [([], 2), (["nonsense"], 2), (["emulate", "--port", "x"], 2), (["emulate", "--envelope", "x"], 2), (["--help"], 0)],
+)
+def test_usage(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == code
+    printed = capsys.readouterr()
+    assert "usage: asrwire" in (printed.err if code else printed.out)
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    module = types.ModuleType("asrwire.cli._demo")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_demo_is_given_its_arguments(demo: types.ModuleType) -> None:
+    given: list[argparse.Namespace] = []
+    demo.run = lambda arguments: given.append(arguments) or 7  # type: ignore[attr-defined]
+    assert main(["demo"]) == 7
+    assert main(["demo", "--fast", "--out", "some/dir"]) == 7
+    assert [(one.fast, one.out) for one in given] == [(False, Path()), (True, Path("some/dir"))]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "printed"),
+    [
+        (ConfigError("two\nlines"), 2, "asrwire: two lines\n"),
+        (ZeroDivisionError("oops"), 2, "asrwire: ZeroDivisionError: oops\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_whatever_a_command_raises(
+    demo: types.ModuleType, error: BaseException, code: int, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(arguments: argparse.Namespace) -> int:
+        raise error
+
+    demo.run = run  # type: ignore[attr-defined]
+    assert main(["demo"]) == code
+    assert capsys.readouterr().err == printed
+
+
+def test_a_command_is_imported_when_it_runs() -> None:
+    code = "import sys, asrwire.cli; print(*{'asrwire.cli._emulate', 'asrwire.emulator', 'h11'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "\n"
