@@ -19,7 +19,7 @@ import trustme
 from asrwire import AsyncClient, Client, Limits, Timeouts
 
 KEY = "sk-0123456789abcdef"
-HANG = 20.0  # seconds after which a wait in a test is a failure, never a measure
+HANG = 8.0  # seconds after which a wait in a test is a failure, never a measure
 URL = "https://example.com/audio.wav"
 MODEL = "fun-asr-realtime"
 

@@ -3,12 +3,13 @@
 # Knows: what a service says for a given speech (wire facts) and how a wire can disturb it. Must not know: asrwire.
 # Every word of the truth occurs once in the speech, so "lost" and "doubled" can be told from the texts alone.
 #
-# Out of scope, because no reader could put these right (`Plan` refuses them):
-# - Sentences without ids together with swaps, amendments or a stash: arrival order is the only thing that tells two such
-#   sentences apart, and a stash without an id would have no owner.
+# Out of scope, because no reader could put these right (`Plan.in_scope` takes them out):
+# - Sentences without ids together with swaps, amendments or a stash: arrival order is the only thing that tells two
+#   such sentences apart, and a stash without an id would have no owner.
+# - Sentences without ids and without begin times: a repeat cannot be told from the same words said again.
 # - Cumulative sentences together with begins that move: "same channel and begin" is what makes a sentence cumulative.
-# - Cumulative sentences that rewrite what was final (`amends`) together with swaps or repeats: an old final that comes
-#   again after its rewriting cannot be told from a second rewriting.
+# - Cumulative sentences that rewrite what was final (`amends`) together with swaps: an old final that comes for the first
+#   time after its rewriting cannot be told from a second rewriting. (One that comes again can: it is a repeat.)
 # - A cumulative sentence without words that rewrites more than the second half of what was final: nothing but its text
 #   could tell it from another sentence of a server that begins all of them at 0.
 # - Amendments of plain sentences are in, with swaps and repeats too: inside one id the last arrival is the truth.
@@ -60,7 +61,7 @@ class Plan:
         if plan.cumulative != "no":
             plan = replace(plan, moving=False, empty_finals=False)
             if plan.amends:
-                plan = replace(plan, swaps=False, repeats=False)
+                plan = replace(plan, swaps=False)
         if not plan.blank_lines:  # an `id` line is all that separates events then
             plan = replace(plan, keepalives=False)
         return plan

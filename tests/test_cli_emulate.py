@@ -67,7 +67,7 @@ def test_emulate_until_interrupted() -> None:
     assert (process.returncode, output) == (0, "")
     [line] = log.splitlines()
     path = "/api/v1/services/aigc/multimodal-generation/generation"
-    assert line[8:] == f" POST {path} 200 qwen3-asr-flash, 1 of 1 events"
+    assert line[8:] == f" POST {path} 200 qwen3-asr-flash, 1 event"
 
 
 def test_emulate_a_sample_over_tls() -> None:

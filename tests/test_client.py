@@ -619,6 +619,7 @@ def test_bytes_after_a_response_answer_nobody(colour: Colour, tls: bool, apart: 
             peer.send(forged)
         else:
             peer.send(first + forged)
+        sent.set()
         peer.request()
         peer.wait_closed()
 

@@ -871,8 +871,8 @@ def test_the_log_has_a_line_per_request_and_no_key(caplog: pytest.LogCaptureFixt
         ask(emulator, "openai")
         send(emulator, url(emulator, "flash") + "?key=" + KEY, request_headers("flash"), b"{}")
     assert caplog.messages == [
-        "POST /compatible-mode/v1/chat/completions 200 qwen3-asr-flash, 1 of 1 events",
-        f"POST /api/v1{GENERATION} 400 refused, 1 of 1 events",
+        "POST /compatible-mode/v1/chat/completions 200 qwen3-asr-flash, 1 event",
+        f"POST /api/v1{GENERATION} 400 refused, 1 event",
     ]
 
 

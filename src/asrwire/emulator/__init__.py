@@ -304,7 +304,8 @@ class Emulator:
 
     def _finished(self, answer: Answer) -> None:
         label = answer.label or f"not a request: {answer.status}"
-        _log.info("%s, %d of %d events", label, answer.left, len(answer.events))
+        end = "" if answer.complete else ", not all of it"
+        _log.info("%s, %d event%s%s", label, answer.left, "s" * (answer.left != 1), end)
 
 
 def _read_transcript(transcript: object) -> Script | Sample:
@@ -329,14 +330,13 @@ def _refusal(path: str, refusal: Refusal, request_id: str) -> Answer:
 
 
 def _sent(call: Call | None, answer: Answer) -> Sent:
-    left = answer.events[: answer.left]
     return Sent(
         request_id=answer.request_id,
         status=answer.status,
         model=call.model if call else None,
         stream=answer.stream,
-        events=len(left),
-        sentences=tuple(sentence for event in left for sentence in event.finals),
-        text=left[-1].text if left else None,
-        complete=len(left) == len(answer.events),
+        events=answer.left,
+        sentences=tuple(answer.finals),
+        text=answer.text,
+        complete=answer.complete,
     )

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 import orjson
@@ -50,24 +51,36 @@ class Event:
 
 @dataclass(slots=True)
 class Answer:
-    """One response.
+    """One response, and how much of it has left.
 
     Attributes:
-        events: the body, in the pieces it leaves in.
-        stream: the pieces leave one by one, each when it is due; else they leave together.
+        events: the body in the pieces it leaves in, made as they are asked for; one piece unless ``stream``.
+        stream: the body is sent chunked, each piece when it is due.
         headers: besides Content-Type, Date and X-Request-Id.
-        left: how many events have left so far.
         label: what a log line calls it.
+        left: how many events have left so far.
+        text: of the last event that has left.
+        finals: of all events that have left.
+        complete: the last event has left.
     """
 
     request_id: str
     status: int
     content_type: str
-    events: list[Event]
+    events: Iterable[Event]
     stream: bool = False
     headers: list[tuple[str, str]] = field(default_factory=list)
-    left: int = 0
     label: str = ""
+    left: int = 0
+    text: str | None = None
+    finals: list[Sentence] = field(default_factory=list)
+    complete: bool = False
+
+    def count(self, event: Event, *, last: bool) -> None:
+        self.finals += event.finals
+        self.text = event.text
+        self.left += 1
+        self.complete = last
 
 
 def answer_sample(sample: Sample, request_id: str) -> Answer:
@@ -102,12 +115,12 @@ def answer_call(
         created: UNIX seconds, for the OpenAI-compatible dialect.
         revisions: decides which partial results are taken back.
     """
-    events: list[Event]
+    events: Iterable[Event]
     match call.family, call.stream:
         case "openai", True:
             chunks = openai_chunks(script, call, request_id, created)
-            events = [_event(chunk, b"data: %b\n\n" % orjson.dumps(chunk.node)) for chunk in chunks]
-            events.append(Event(script.duration, b"data: [DONE]\n\n", script.text))
+            events = (_event(chunk, b"data: %b\n\n" % orjson.dumps(chunk.node)) for chunk in chunks)
+            events = chain(events, [Event(script.duration, b"data: [DONE]\n\n", script.text)])
         case "openai", False:
             completion = openai_completion(script, call, request_id, created)
             events = [_event(completion, orjson.dumps(completion.node))]
@@ -132,12 +145,10 @@ def _event(frame: Frame, data: bytes) -> Event:
     return Event(frame.at, data, frame.text, frame.finals)
 
 
-def _stream(frames: Iterable[Frame], envelope: Envelope, request_id: str) -> list[Event]:
+def _stream(frames: Iterable[Frame], envelope: Envelope, request_id: str) -> Iterator[Event]:
     framing = b"id:%d\nevent:result\n:HTTP_STATUS/200\ndata:%b\n\n"
-    return [
-        _event(frame, framing % (number, _envelop(frame, envelope, request_id)))
-        for number, frame in enumerate(frames, 1)
-    ]
+    for number, frame in enumerate(frames, 1):
+        yield _event(frame, framing % (number, _envelop(frame, envelope, request_id)))
 
 
 def _body(frame: Frame, envelope: Envelope, request_id: str) -> list[Event]:

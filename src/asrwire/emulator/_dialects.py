@@ -150,6 +150,8 @@ def sentence_frames(script: Script, revisions: random.Random) -> Iterator[Frame]
             text = said + separator(said, node["text"]) + node["text"]
             yield Frame(_ms(words[-1].end_time), {"sentence": node, "text": text}, None, text)
         final = _as_sent(sentence, index, tuple(_fixed(word, speaker_id=word.speaker_id) for word in sentence.words))
+        if final == sentence:
+            final = sentence  # every answer's record shares the script's own
         said += separator(said, final.text) + final.text
         usage = {"duration": _seconds(end)}
         yield Frame(end, {"sentence": _final_json(final, index + 1), "text": said}, usage, said, (final,))

@@ -22,7 +22,8 @@ from ._answers import Answer
 MAX_BODY = 64 * 2**20
 MAX_HEAD = 64 * 2**10
 _READ = 256 * 2**10
-_LINGER = 1.0
+_LINGER = 1.0  # seconds a client has to read the last answer of a connection
+_FAIR = 32  # events after which another connection gets its turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Server:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._listener, self._accept)
+        self._listen()
         try:
             await self.stop.wait()
         finally:
@@ -99,14 +100,23 @@ class Server:
             await asyncio.gather(*self._connections, return_exceptions=True)
             await asyncio.sleep(0)  # transports aborted in a handshake close their sockets one turn later
 
+    def _listen(self) -> None:
+        if not self.stop.is_set():
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
     def _accept(self) -> None:
         # Not loop.sock_accept: when cancelled at the wrong moment it drops a socket it has already accepted.
+        loop = asyncio.get_running_loop()
         try:
             sock, _ = self._listener.accept()
-        except OSError:  # the client is gone already, or this process has no descriptor left
+        except (BlockingIOError, ConnectionAbortedError):  # the client is gone already
+            return
+        except OSError:  # no descriptor left: the connection stays in the backlog meanwhile
+            loop.remove_reader(self._listener)
+            loop.call_later(0.05, self._listen)
             return
         sock.setblocking(False)
-        task = asyncio.get_running_loop().create_task(self._connection(sock))
+        task = loop.create_task(self._connection(sock))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         task.add_done_callback(lambda _: sock.close())
@@ -200,10 +210,6 @@ class _Connection:
             self._writer.write(data)
             await self._writer.drain()
 
-    def _check_connected(self) -> None:
-        if self._writer.transport.is_closing():
-            raise ConnectionResetError
-
     async def _send(self, answer: Answer, *, body: bool = True) -> None:
         clock, speed = self._server._clock, self._server._speed
         begin = clock.now()
@@ -218,16 +224,24 @@ class _Connection:
             ("X-Request-Id", answer.request_id),
             *answer.headers,
         ]
-        if not answer.stream:
-            await due(max((event.at for event in answer.events), default=0))
-            headers.append(("Content-Length", str(sum(len(event.data) for event in answer.events))))
+        events = iter(answer.events)
+        event = next(events, None)
+        if event and not answer.stream:
+            await due(event.at)
+            headers.append(("Content-Length", str(len(event.data))))
         await self._write(h11.Response(status_code=answer.status, headers=headers))
-        for event in answer.events if body else ():
+        while event and body:
+            following = next(events, None)
             if answer.stream:
                 await due(event.at)
-            self._check_connected()
-            answer.left += 1  # before it leaves: a client that has read it must find it counted
+            if self._writer.transport.is_closing():
+                raise ConnectionResetError
+            # Counted before it leaves: a client that has read it must find it counted.
+            answer.count(event, last=following is None)
             await self._write(h11.Data(data=event.data))
+            if answer.left % _FAIR == 0:
+                await asyncio.sleep(0)
+            event = following
         await self._write(h11.EndOfMessage())
 
     async def _send_last(self, answer: Answer) -> None:
