@@ -182,6 +182,7 @@ class Server:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what was sent is there
             with self._lock:
                 self.connections += 1
                 self._socks.append(sock)

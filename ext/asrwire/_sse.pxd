@@ -1,3 +1,6 @@
+cimport cython
+
+
 cdef class ServerSentEvent:
     cdef readonly bytes data_bytes
     cdef readonly str event
@@ -31,6 +34,7 @@ cdef class EventStreamParser:
     cdef Py_ssize_t stored          # bytes counted against max_event_size, the open line not included
     cdef Py_ssize_t lines
     cdef Py_ssize_t fields
+    cdef tuple comments             # one comment; with more, `block_comments` has them all
     cdef list block_comments
     cdef str event_type
     cdef object retry
@@ -44,15 +48,25 @@ cdef class EventStreamParser:
     cdef object error
     # Last values, reused while a stream repeats itself.
     cdef str known_type
+    cdef const char* type_utf8      # the UTF-8 that `known_type` keeps
+    cdef Py_ssize_t type_size
     cdef str known_comment
+    cdef const char* comment_utf8
+    cdef Py_ssize_t comment_size
     cdef tuple known_comments
 
     cdef int on_event(self, const char* data, Py_ssize_t size, list out) except -1
+    @cython.final
     cdef list parse(self, const char* data, Py_ssize_t size, list out)
+    @cython.final
     cdef int process_line(self, const char* line, Py_ssize_t size, bint in_input, list out) except -1
+    @cython.final
     cdef int process_field(self, const char* line, Py_ssize_t size, bint in_input, list out) except -1
+    @cython.final
     cdef int dispatch(self, list out) except -1
+    @cython.final
     cdef int append_data(self, const char* value, Py_ssize_t size) except -1
+    @cython.final
     cdef int check_size(self, Py_ssize_t open_line) except -1
     cdef tuple take_comments(self)
     cdef int clear_block(self) except -1

@@ -43,11 +43,10 @@ cdef str decode_bytes(bytes data):
     return "" if data is None else decode(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
-cdef inline bint same(str known, const char* text, Py_ssize_t size) except -1:
-    # Whether `known` is spelled like `text`: what repeats in every event is made once.
-    cdef Py_ssize_t length
-    cdef const char* spelled = utf8_of(known, &length)
-    return length == size and memcmp(spelled, text, size) == 0
+cdef inline bint named(const char* line, Py_ssize_t size, const char* name, Py_ssize_t length) noexcept:
+    # Whether the field's name, what stands before the first colon, is `name`. With constants for the last two, this is
+    # one compare of a word; looking for the colon first costs a call a line.
+    return size >= length and memcmp(line, name, length) == 0 and (size == length or line[length] == c":")
 
 
 cdef int grow(char** buffer, Py_ssize_t* room, Py_ssize_t size) except -1:
@@ -107,6 +106,8 @@ cdef class EventStreamParser:
         if self.max_event_size < 1 or self.max_event_lines < 1:
             raise ConfigError("max_event_size and max_event_lines must be at least 1 and at most sys.maxsize")
         self.known_type = "message"
+        self.type_utf8 = utf8_of(self.known_type, &self.type_size)
+        self.comment_size = -1
         self.reset()
 
     def __dealloc__(self):
@@ -266,7 +267,8 @@ cdef class EventStreamParser:
     cdef int process_line(self, const char* line, Py_ssize_t size, bint in_input, list out) except -1:
         if size == 0:
             return self.dispatch(out)
-        self.check_size(size)
+        if self.stored + size > self.max_event_size:
+            self.check_size(size)
         self.lines += 1
         if self.lines > self.max_event_lines:
             raise LimitExceeded(
@@ -275,31 +277,41 @@ cdef class EventStreamParser:
         if line[0] == c":":
             self.comments_seen += 1
             self.stored += size - 1
-            if self.known_comment is None or not same(self.known_comment, line + 1, size - 1):
+            if self.comment_size != size - 1 or memcmp(self.comment_utf8, line + 1, size - 1) != 0:
                 self.known_comment = decode(line + 1, size - 1)
                 self.known_comments = (self.known_comment,)
-            if self.block_comments is None:
-                self.block_comments = []
-            self.block_comments.append(self.known_comment)
+                self.comment_utf8 = utf8_of(self.known_comment, &self.comment_size)
+            if self.comments is None:
+                self.comments = self.known_comments
+            else:
+                if self.block_comments is None:
+                    self.block_comments = list(self.comments)
+                self.block_comments.append(self.known_comment)
             return 0
         self.fields += 1
         return self.process_field(line, size, in_input, out)
 
     cdef int process_field(self, const char* line, Py_ssize_t size, bint in_input, list out) except -1:
         # The name is what stands before the first colon; one space after the colon is not part of the value.
-        cdef Py_ssize_t name, start, i
+        cdef Py_ssize_t name, i
         cdef const char* value
-        cdef const char* colon = <const char*>memchr(line, c":", size if size < 6 else 6)   # no name is longer than 5
-        if colon == NULL:
-            name = start = size
+        if named(line, size, b"data", 4):
+            name = 4
+        elif named(line, size, b"id", 2):
+            name = 2
+        elif named(line, size, b"event", 5) or named(line, size, b"retry", 5):
+            name = 5
         else:
-            name = colon - line
-            start = name + 1
-            if start < size and line[start] == c" ":
-                start += 1
-        value = line + start
-        size -= start
-        if name == 4 and memcmp(line, b"data", 4) == 0:
+            return 0
+        value = line + name
+        size -= name
+        if size:
+            value += 1
+            size -= 1
+            if size and value[0] == c" ":
+                value += 1
+                size -= 1
+        if name == 4:
             self.stored += size + 1
             if not self.has_data and in_input:
                 self.view = value
@@ -310,17 +322,18 @@ cdef class EventStreamParser:
                     self.view = NULL
                 self.append_data(value, size)
             self.has_data = True
-        elif name == 5 and memcmp(line, b"event", 5) == 0:
-            if not same(self.known_type, value, size):
+        elif line[0] == c"e":
+            if self.type_size != size or memcmp(self.type_utf8, value, size) != 0:
                 self.known_type = decode(value, size)
+                self.type_utf8 = utf8_of(self.known_type, &self.type_size)
             self.event_type = self.known_type
-        elif name == 2 and memcmp(line, b"id", 2) == 0:
+        elif name == 2:
             if self.id_starts_event and self.has_data:
                 self.dispatch(out)
                 self.lines = self.fields = 1
             if memchr(value, 0, size) == NULL:
                 self.id_buffer = PyBytes_FromStringAndSize(value, size)
-        elif name == 5 and memcmp(line, b"retry", 5) == 0:
+        else:
             for i in range(size):
                 if not c"0" <= value[i] <= c"9":
                     return 0
@@ -358,10 +371,10 @@ cdef class EventStreamParser:
         return 0
 
     cdef tuple take_comments(self):
-        if self.block_comments is None:
+        if self.comments is None:
             return NO_COMMENTS
-        if len(self.block_comments) == 1 and self.block_comments[0] is self.known_comment:
-            return self.known_comments
+        if self.block_comments is None:
+            return self.comments
         return tuple(self.block_comments)
 
     cdef int clear_block(self) except -1:
@@ -371,6 +384,7 @@ cdef class EventStreamParser:
         self.stored = 0
         self.lines = 0
         self.fields = 0
+        self.comments = None
         self.block_comments = None
         self.event_type = None
         self.retry = None

@@ -198,6 +198,7 @@ class _Call:
                 channel.exchange.describe(error)
                 raise
             self._body = None  # no trouble with a body hides the status it came with
+        channel.exchange.head_read()
         if not good:
             self._result = ResultStream(
                 False, http_status=channel.status, content_type=field(self._fields, b"content-type"), limits=limits

@@ -94,10 +94,11 @@ def loads(data: bytes | bytearray | memoryview) -> tuple[Any, str | None]:
     except orjson.JSONDecodeError as error:
         first = error
     payload = bytes(data)
-    repair = None
+    repair, bad = None, len(payload)
     try:
         payload.decode()
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        bad = error.start
         payload, repair = payload.decode("utf-8", "replace").encode(), "invalid_utf8"
     mended = _ESCAPES.sub(lambda match: b"\\ufffd" if match[1] else match[0], payload)
     if mended != payload:
@@ -107,7 +108,8 @@ def loads(data: bytes | bytearray | memoryview) -> tuple[Any, str | None]:
             return orjson.loads(payload), repair
         except orjson.JSONDecodeError as error:
             first = error
-    offset = len(payload.decode("utf-8", "replace")[: first.pos].encode())  # orjson counts characters
+    text = payload.decode()  # orjson counts characters
+    offset = len(data) if first.pos >= len(text) else min(bad, len(text[: first.pos].encode()))
     raise DecodeError(f"not JSON: {first.msg} at offset {offset}", offset=offset) from None
 
 

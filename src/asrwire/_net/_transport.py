@@ -8,10 +8,10 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from .._errors import Closed, ConfigError, PoolTimeout, Timeout
@@ -38,6 +38,25 @@ class Wire:
     def origin(self) -> str:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
+
+
+class _Content:
+    # The body for httpcore's Request, in either colour. Not bytes: of those httpcore makes an asynchronous generator,
+    # which a failed write would leave suspended.
+
+    def __init__(self, body: bytes) -> None:
+        self._rest = [body]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._rest)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._rest:
+            raise StopAsyncIteration
+        return self._rest.pop()
 
 
 class _Transport:
@@ -88,7 +107,7 @@ class _Transport:
 
     def _request(self, wire: Wire) -> Any:
         # Header fields are given as they are: httpcore adds none here, and h11 refuses what is not a field.
-        return self.http.Request(wire.method, wire.url, headers=list(wire.headers), content=wire.body)
+        return self.http.Request(wire.method, wire.url, headers=list(wire.headers), content=_Content(wire.body))
 
     def _check_stream(self, response: Any) -> None:
         if not hasattr(response.extensions.get("network_stream"), "read_body"):
@@ -147,7 +166,6 @@ class Transport(_Transport):
             connection.tap.exchange = exchange
             response = connection.pool.handle_request(self._request(wire))
             self._check_stream(response)
-            exchange.head_read()
             channel.answered(response)
             return channel
         except Exception as error:
@@ -236,7 +254,7 @@ class Channel:
             for _ in self._response.stream:
                 pass
             self._response.close()
-            reusable = any(kept.is_idle() for kept in connection.pool.connections)
+            reusable = not self.exchange.held and any(kept.is_idle() for kept in connection.pool.connections)
         except Exception:
             pass
         finally:
@@ -296,7 +314,6 @@ class AsyncTransport(_Transport):
             connection.tap.exchange = exchange
             response = await connection.pool.handle_async_request(self._request(wire))
             self._check_stream(response)
-            exchange.head_read()
             channel.answered(response)
             return channel
         except Exception as error:
@@ -394,7 +411,7 @@ class AsyncChannel:
             async for _ in self._response.stream:
                 pass
             await self._response.aclose()
-            reusable = any(kept.is_idle() for kept in connection.pool.connections)
+            reusable = not self.exchange.held and any(kept.is_idle() for kept in connection.pool.connections)
         except Exception:
             pass
         finally:
