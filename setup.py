@@ -16,12 +16,13 @@ FLAGS = SANITIZE if os.environ.get("ASRWIRE_SANITIZE") else [] if os.name == "nt
 class Sdist(sdist):
     """A complete source distribution: the tests, their samples and the benchmarks too, no generated C."""
 
-    def add_defaults(self) -> None:
-        super().add_defaults()
+    def make_distribution(self) -> None:
         for folder in ("ext", "tests", "benchmarks"):
             self.filelist.graft(folder)
         self.filelist.include("CHANGELOG.md")
-        self.filelist.global_exclude("*.c", "*.so", "*.pyc")
+        for made in ("*.c", "*.so", "*.pyc"):
+            self.filelist.global_exclude(made)
+        super().make_distribution()
 
 
 setup(

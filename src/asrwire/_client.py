@@ -1,386 +1,44 @@
 # Client and AsyncClient: the only loops that do I/O. Stream and AsyncStream: one call and its updates.
 #
-# Knows: the order of things in one call: key, request, attempts, head, body, updates, trouble, close. Must not know:
-# what HTTP looks like (_net), what the services send (_stream) or want (_requests), when to send again (_retry).
-# _Call holds every decision; the two colours are the loops around it, kept equal by a test of names and signatures.
+# Knows: how to wait, in either colour. Must not know: anything that has to be decided; that is Call's, and below it
+# Exchange's and ResultStream's. The two colours are kept equal by a test of names and signatures.
 
 from __future__ import annotations
 
-import os
-import random
-import re
 import ssl
-import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
-from . import _audio, _requests, _retry
-from ._errors import ASRWireError, Closed, ConfigError, HTTPStatusError, Truncated
+from ._audio import load
+from ._errors import ASRWireError, Closed
 from ._limits import Limits, Timeouts
 from ._model import Amended, Sentence
 from ._model import Final as FinalUpdate
-from ._net._body import Body, field
-from ._net._exchange import Exchange
-from ._net._transport import AsyncChannel, AsyncTransport, Channel, Transport, Wire
-from ._stream import ResultStream
+from ._net._call import Call, Settings
+from ._net._transport import AsyncChannel, AsyncTransport, Channel, Transport
 
 if TYPE_CHECKING:
+    import os
     from typing import Self
 
     from typing_extensions import Buffer
 
     from ._assembler import Update
+    from ._net._call import Headers
     from ._transcript import Transcript
 
     AudioInput = str | os.PathLike[str] | Buffer
-    Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-
-# Fields that carry the key, frame the message, or say what the call itself says.
-_OURS: Final = frozenset(
-    {"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type"}
-    | {"expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"}
-    | {"upgrade", "x-dashscope-async", "x-dashscope-sse"}
-)
-
-_ENDINGS: Final = {
-    "open_sentence": "the stream ended inside a sentence",
-    "cut": "the stream ended before the result was complete",
-    "empty": "the response holds no result",
-}
 
 _TIMEOUTS: Final = Timeouts()
 _LIMITS: Final = Limits()
-_PLACEHOLDER: Final = _audio.Audio("url", "https://localhost/", "wav")
 
 
-# == one call =========================================================================================================
+# == streams ==========================================================================================================
 
 
-class _Call:
-    """Everything about one call but the I/O."""
-
-    def __init__(
-        self,
-        client: _Client,
-        audio: Any,
-        arguments: dict[str, Any],
-        *,
-        partials: bool,
-        resend: bool,
-        timeouts: Timeouts | None,
-    ) -> None:
-        if timeouts is not None and not isinstance(timeouts, Timeouts):
-            raise TypeError(f"timeouts must be asrwire.Timeouts or None, not {type(timeouts).__name__}")
-        # What can be wrong without the audio is said before a file is opened.
-        _requests.transcription(client._endpoints, _PLACEHOLDER, **arguments)
-        self._client = client
-        self._audio = audio
-        self._arguments = arguments
-        self._partials = partials
-        self._resend = resend
-        self._timeouts = timeouts or client._timeouts
-        self._deadline: float | None = None
-        self._attempt = 0
-        self._key = ""
-        self._request: _requests.Request | None = None
-        self._exchange: Exchange | None = None
-        self._status: int | None = None
-        self._headers: list[tuple[str, str]] = []
-        self._fields: tuple[tuple[bytes, bytes], ...] = ()
-        self._body: Body | None = None
-        self._result: ResultStream | None = None
-        self._batch: deque[Update] = deque()
-        self._error: ASRWireError | None = None
-        self._entered = self._answered = self._started = self._filtered = False
-        self._error_room = 0  # bytes of an error body still worth reading
-        self._over = False  # nothing more is to be read
-        self._closed = False
-        self._raised = False
-
-    # -- what came
-
-    @property
-    def transcript(self) -> Transcript:
-        """Everything received so far, at any moment; ``complete`` once the service has said everything."""
-        return (self._result or ResultStream()).transcript
-
-    @property
-    def request_id(self) -> str | None:
-        """The service's id of the request: from the body, else from the ``x-request-id`` header."""
-        found = self._result.request_id if self._result is not None else None
-        return found or field(self._fields, b"x-request-id")
-
-    @property
-    def http_status(self) -> int | None:
-        """Status of the response, or None before it came."""
-        return self._status
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """Header fields of the response: (name, value), as received."""
-        return list(self._headers)
-
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else "ended" if self._over else "open" if self._answered else "not entered"
-        return f"<asrwire.{type(self).__name__} {self._arguments['model']} {state}>"
-
-    # -- sending
-
-    def _enter(self) -> None:
-        if self._entered or self._closed:
-            raise Closed("a stream is entered once")
-        self._entered = True
-        if self._timeouts.total is not None:
-            self._deadline = time.monotonic() + self._timeouts.total
-
-    def _build(self, audio: _audio.Audio) -> None:
-        self._request = _requests.transcription(self._client._endpoints, audio, **self._arguments)
-
-    def _next_attempt(self, transport: Transport | AsyncTransport) -> tuple[Wire, Exchange]:
-        request = self._request
-        assert request is not None
-        self._attempt += 1
-        self._status, self._headers, self._fields, self._body, self._result = None, [], (), None, None
-        self._key = _requests.api_key(self._client._api_key, os.environ)
-        fields = {
-            "host": ("Host", urlsplit(request.url).netloc),
-            "user-agent": ("User-Agent", "asrwire"),
-            "authorization": ("Authorization", f"Bearer {self._key}"),
-            **{name.lower(): (name, value) for name, value in request.headers},
-            "content-length": ("Content-Length", str(len(request.body))),
-            **{name.lower(): (name, value) for name, value in self._client._headers},
-        }
-        headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.values())
-        self._exchange = Exchange(
-            transport.http,
-            self._timeouts,
-            self._client._limits,
-            body_size=len(request.body),
-            deadline=self._deadline,
-            exact_writes=transport.exact_writes,
-        )
-        return Wire(request.method, request.url, headers, request.body), self._exchange
-
-    def _again(self, error: ASRWireError) -> float | None:
-        # Seconds until the same request may be sent again, or None: the call has failed.
-        remaining = None if self._deadline is None else self._deadline - time.monotonic()
-        seconds = _retry.delay(
-            error,
-            self._attempt,
-            resend=self._resend,
-            remaining=remaining,
-            longest=self._client._limits.retry_after,
-            random=random.random,
-        )
-        if seconds is None:
-            self._over = self._closed = True
-            error.partial = error.partial or self.transcript
-            self._mask(error)
-        return seconds
-
-    # -- the response head
-
-    def _on_head(self, channel: Channel | AsyncChannel) -> bool:
-        """Take the head; True: the status is an error, and its body is to be read with `_on_error_body`."""
-        self._fields = tuple(channel.headers)
-        self._status = channel.status
-        self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
-        limits = self._client._limits
-        good = 200 <= channel.status < 300
-        try:
-            self._body = Body(channel.status, self._fields, limits)
-        except ASRWireError as error:
-            if good or channel.status < 200:
-                channel.exchange.describe(error)
-                raise
-            self._body = None  # no trouble with a body hides the status it came with
-        channel.exchange.head_read()
-        if not good:
-            self._result = ResultStream(
-                False, http_status=channel.status, content_type=field(self._fields, b"content-type"), limits=limits
-            )
-            self._error_room = limits.error_body
-            channel.exchange.waiting_for_error_body()
-            return True
-        self._answered = True
-        return False
-
-    def _wants_error_body(self) -> bool:
-        return self._body is not None and not self._body.at_end and self._error_room > 0
-
-    def _on_error_body(self, data: bytes) -> None:
-        assert self._body is not None
-        assert self._result is not None
-        if not data:
-            self._error_room = 0
-            return
-        try:
-            content = self._body.receive(data)
-        except ASRWireError as error:
-            content = error.output or b""
-            self._error_room = 0
-        self._error_room -= len(data)
-        self._result.receive_data(content)
-
-    def _judge(self) -> None:
-        """Raise what the status means, or go on: no speech is a result."""
-        assert self._result is not None
-        assert self._exchange is not None
-        assert self._status is not None
-        location = field(self._fields, b"location")
-        error: ASRWireError
-        try:
-            if 300 <= self._status < 400:
-                host = _host(location)
-                raise HTTPStatusError(f"HTTP status {self._status}: a redirect{host} is not followed")
-            self._batch.extend(self._result.receive_eof())
-            self._answered = self._over = True
-            return
-        except ASRWireError as failed:
-            error = failed
-        after = _retry.retry_after(field(self._fields, b"retry-after"), time.time())
-        error.retry_after = after
-        self._describe(error)
-        error.retry_safe = error.sent != "complete" or _retry.not_taken(self._status, error.code, after)
-        error.phase = "head"
-        raise error from None
-
-    # -- the body
-
-    def _listening(self) -> ResultStream:
-        # Made with the first read, so that sentences() can still say that partials are not wanted.
-        if self._result is None:
-            assert self._request is not None
-            self._result = ResultStream(
-                self._partials,
-                incremental=self._request.incremental,
-                http_status=self._status or 200,
-                content_type=field(self._fields, b"content-type"),
-                limits=self._client._limits,
-            )
-        return self._result
-
-    def _on_data(self, data: bytes) -> None:
-        body, result = self._body, self._listening()
-        assert body is not None
-        try:
-            if not data and not body.at_end:
-                body.receive_eof()
-                result.unframed = body.unframed
-                self._on_end(result)
-                return
-            content = body.receive(data) if data else b""
-        except ASRWireError as error:
-            self._on_fault(error, error.output or b"")
-            return
-        if self._decode(result, content) and (body.at_end or result.at_end):
-            self._on_end(result)
-
-    def _decode(self, result: ResultStream, content: bytes) -> bool:
-        if content:
-            try:
-                self._batch.extend(result.receive_data(content))
-            except ASRWireError as error:
-                self._batch.extend(error.output or ())
-                self._batch.extend(result.receive_eof(error))
-                self._fail(error)
-                return False
-        return True
-
-    def _on_end(self, result: ResultStream) -> None:
-        try:
-            self._batch.extend(result.receive_eof())
-        except ASRWireError as error:
-            self._batch.extend(error.output or ())
-            self._fail(error)
-            return
-        transcript = result.transcript
-        if transcript.complete or transcript.incomplete_reason == "length":
-            self._over = True
-        else:
-            reason = transcript.incomplete_reason or "cut"
-            self._fail(Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body"))
-
-    def _on_fault(self, error: ASRWireError, found: bytes = b"") -> None:
-        """The body ends with `error`; `found` is content that came before it."""
-        result = self._listening()
-        if self._decode(result, found):
-            self._batch.extend(result.receive_eof(error))
-            self._fail(error)
-
-    def _fail(self, error: ASRWireError) -> None:
-        self._over = True
-        self._error = error
-        error.output = None  # handed out as updates before the error is raised
-        self._describe(error)
-
-    def _describe(self, error: ASRWireError) -> None:
-        if self._exchange is not None:
-            self._exchange.describe(error)
-        error.partial = self.transcript
-        error.request_id = error.request_id or self.request_id
-        error.http_status = error.http_status or self._status
-        self._mask(error)
-
-    def _mask(self, error: ASRWireError) -> None:
-        # A service may echo the key it was given.
-        if self._key:
-            error.args = tuple(_masked(value, self._key) for value in error.args)
-            error.code = _masked(error.code, self._key)
-            error.request_id = _masked(error.request_id, self._key)
-
-    # -- handing out
-
-    def _start(self) -> None:
-        if self._started:
-            raise Closed("a stream has one pass and one reader")
-        self._check()
-        self._started = True
-
-    def _start_sentences(self) -> None:
-        if self._filtered:
-            raise Closed("a stream has one pass and one reader")
-        self._check()
-        if not self._started:
-            self._partials = False
-        self._started = self._filtered = True
-
-    def _check(self) -> None:
-        if self._closed:
-            raise Closed("the stream is closed", partial=self.transcript)
-        if not self._answered:
-            raise Closed("the stream is not open: enter it first (with client.stream(...) as stream)")
-
-    def _hand_out(self) -> Update | None:
-        """The next update, or None at the end. Raises what ended the stream, once."""
-        if self._batch:
-            return self._batch.popleft()
-        if self._error is not None:
-            error, self._error, self._raised = self._error, None, True
-            try:
-                raise error from None
-            finally:
-                del error  # its traceback leads here
-        if self._raised:
-            raise Closed("the stream has ended with an error", partial=self.transcript)
-        return None
-
-    def _shut(self) -> bool:
-        """Give up what was not handed out; True: the connection is to be dropped, False: nothing is open."""
-        self._batch.clear()
-        self._error = None
-        if self._answered and not self._over:
-            self._over = True
-            self._listening().receive_eof(Closed("the stream was closed"))
-            return True
-        return False
-
-
-class Stream(_Call):
+class Stream(Call):
     """One streaming call: a context manager, and an iterator of updates once entered. Made by `Client.stream`.
 
     Entering sends the request and raises what keeps it from being answered with a result. Iterating raises what ends
@@ -391,13 +49,9 @@ class Stream(_Call):
     _client: Client
     _channel: Channel | None = None
 
-    def __init__(self, client: Client, audio: Any, arguments: dict[str, Any], **settings: Any) -> None:
-        super().__init__(client, audio, arguments, **settings)
-        self._turn = threading.Lock()  # held by whoever reads or closes
-
     def __enter__(self) -> Self:
         self._enter()
-        self._build(_audio.load(self._audio))
+        self._build(load(self._audio))
         while True:
             try:
                 self._send()
@@ -494,7 +148,8 @@ class Stream(_Call):
             channel.interrupt()
         if self._turn.acquire(blocking=False):
             try:
-                if self._shut() and channel is not None:
+                self._shut()
+                if channel is not None:
                     channel.drop()
             finally:
                 self._turn.release()
@@ -514,7 +169,7 @@ class _Sentences:
                 return update.sentence
 
 
-class AsyncStream(_Call):
+class AsyncStream(Call):
     """One streaming call: an async context manager, and an async iterator of updates once entered. Made by
     `AsyncClient.stream`.
 
@@ -525,14 +180,13 @@ class AsyncStream(_Call):
 
     _client: AsyncClient
     _channel: AsyncChannel | None = None
-    _reading = False
 
     async def __aenter__(self) -> Self:
         import anyio
         from anyio import to_thread
 
         self._enter()
-        self._build(await to_thread.run_sync(_audio.load, self._audio))
+        self._build(await to_thread.run_sync(load, self._audio))
         while True:
             try:
                 await self._send()
@@ -582,16 +236,15 @@ class AsyncStream(_Call):
     async def __anext__(self) -> Update:
         if self._batch:
             return self._batch.popleft()
-        if self._reading:
+        if not self._turn.acquire(blocking=False):
             raise Closed("a stream has one pass and one reader")
-        self._reading = True
         try:
             self._check()
             while not self._batch and not self._over:
                 await self._pull()
             update = self._hand_out()
         finally:
-            self._reading = False
+            self._turn.release()
             if self._closed:
                 await self.aclose()
         if update is None:
@@ -627,8 +280,11 @@ class AsyncStream(_Call):
         if channel is not None and not self._over:
             channel.exchange.closed = True
             await channel.drop()
-        if not self._reading:
-            self._shut()
+        if self._turn.acquire(blocking=False):
+            try:
+                self._shut()
+            finally:
+                self._turn.release()
 
 
 class _AsyncSentences:
@@ -648,37 +304,7 @@ class _AsyncSentences:
 # == clients ==========================================================================================================
 
 
-class _Client:
-    def __init__(
-        self,
-        api_key: str | Callable[[], str] | None,
-        region: str | None,
-        workspace: str | None,
-        base_url: str | None,
-        compatible_base_url: str | None,
-        headers: Headers | None,
-        timeouts: Timeouts,
-        limits: Limits,
-        allow_http: bool,
-    ) -> None:
-        if not (api_key is None or isinstance(api_key, str) or callable(api_key)):
-            raise TypeError(f"api_key must be a str, a callable or None, not {type(api_key).__name__}")
-        for name, value, kind in (("timeouts", timeouts, Timeouts), ("limits", limits, Limits)):
-            if not isinstance(value, kind):
-                raise TypeError(f"{name} must be asrwire.{kind.__name__}, not {type(value).__name__}")
-        self._api_key = api_key
-        self._timeouts = timeouts
-        self._limits = limits
-        self._headers = _check_headers(headers)
-        self._endpoints = _requests.resolve(
-            region, workspace, base_url, compatible_base_url, environ=os.environ, allow_http=allow_http
-        )
-
-    def __repr__(self) -> str:
-        return f"<asrwire.{type(self).__name__} {self._endpoints.region} {urlsplit(self._endpoints.base_url).netloc}>"
-
-
-class Client(_Client):
+class Client(Settings):
     """A blocking client of the synchronous transcription services. Threads may share it; close it, or use ``with``.
 
     Args:
@@ -788,7 +414,7 @@ class Client(_Client):
             return stream.transcript
 
 
-class AsyncClient(_Client):
+class AsyncClient(Settings):
     """An asynchronous client of the synchronous transcription services, on asyncio or trio. Tasks may share it.
 
     Arguments are those of `Client`. Close it with `aclose`, or use ``async with``.
@@ -869,30 +495,3 @@ class AsyncClient(_Client):
             async for _ in stream:
                 pass
             return stream.transcript
-
-
-def _check_headers(headers: Headers | None) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = []
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
-        if not (isinstance(name, str) and isinstance(value, str)):
-            raise TypeError("headers are pairs of str")
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise ConfigError("the name of a header field is not a token (RFC 9110 5.6.2)")
-        if name.lower() in _OURS:
-            raise ConfigError(f"the header field {name} is set by the client")
-        if not re.fullmatch(r"([\x21-\x7e\xa0-\xff]([\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?)?", value):
-            raise ConfigError(f"the value of the header field {name} holds a character it cannot have (RFC 9110 5.5)")
-        pairs.append((name, value))
-    return tuple(pairs)
-
-
-def _host(location: str | None) -> str:
-    try:
-        host = urlsplit(location or "").hostname
-    except ValueError:
-        host = None
-    return f" to {host}" if host and re.fullmatch(r"[a-z0-9._:-]{1,253}", host) else ""
-
-
-def _masked(value: Any, key: str) -> Any:
-    return value.replace(key, "***") if isinstance(value, str) else value

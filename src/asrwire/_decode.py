@@ -248,15 +248,15 @@ def _reason(holder: dict[str, Any], path: str = "finish_reason") -> str | None:
     return None if reason in (None, "", "null") else reason  # the native dialect spells null as a string
 
 
-def sentence(value: object, path: str) -> Heard:
-    """One ``sentence`` object of an event, or one item of ``sentences``."""
+def sentence(value: object, path: str, in_stash: bool = False) -> Heard:
+    """One ``sentence`` object of an event, or one item of ``sentences``, or the stash of one (which has none itself)."""
     if not isinstance(value, dict):
         raise wrong(path, value, "an object")
     dot = path + "."
     words = value.get("words")
     if words is not None and not isinstance(words, list):
         raise wrong(dot + "words", words, "an array")
-    stash = mapping(value, "stash", dot)
+    stash = None if in_stash else mapping(value, "stash", dot)
     return Heard(
         sentence_id=identifier(value, dot),
         channel_id=integer(value, "channel_id", dot) or 0,
@@ -270,7 +270,7 @@ def sentence(value: object, path: str) -> Heard:
         end=_boolean(value, "sentence_end", dot),
         begin=_boolean(value, "sentence_begin", dot) or False,
         heartbeat=_boolean(value, "heartbeat", dot) or False,
-        stash=sentence(stash, dot + "stash") if stash else None,
+        stash=sentence(stash, dot + "stash", True) if stash else None,
     )
 
 

@@ -139,6 +139,8 @@ class Exchange:
 
     def outgoing(self, buffer: bytes) -> Iterator[tuple[bytes, float | None]]:
         """The pieces of `buffer` and the seconds each may take; asking for the next says that the last one left."""
+        if not buffer:
+            return  # the end of a message that has no last chunk
         if buffer.startswith(b"CONNECT "):
             self.phase, self._tunnel = "connect", True
         elif self._request_size is None:

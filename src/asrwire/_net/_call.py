@@ -1,0 +1,424 @@
+# Call: one transcription call, without doing its I/O. Settings: what a client was told, checked.
+#
+# Knows: the order of things in one call: key, request, attempts, head, body, updates, trouble, the end. Must not know:
+# sockets, sleeping, the colour it runs in; what the services send is ResultStream's, what they want _requests'.
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from .. import _requests, _retry
+from .._audio import Audio
+from .._errors import ASRWireError, Closed, ConfigError, HTTPStatusError, Truncated
+from .._limits import Limits, Timeouts
+from .._stream import ResultStream
+from ._body import Body, field
+from ._exchange import Exchange
+from ._transport import AsyncChannel, AsyncTransport, Channel, Transport, Wire
+
+if TYPE_CHECKING:
+    from .._assembler import Update
+    from .._transcript import Transcript
+
+    Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+# Fields that carry the key, frame the message, or say what the call itself says.
+_OURS: Final = frozenset(
+    {"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type"}
+    | {"expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"}
+    | {"upgrade", "x-dashscope-async", "x-dashscope-sse"}
+)
+
+_ENDINGS: Final = {
+    "open_sentence": "the stream ended inside a sentence",
+    "cut": "the stream ended before the result was complete",
+    "empty": "the response holds no result",
+}
+
+_PLACEHOLDER: Final = Audio("url", "https://localhost/", "wav")
+
+
+class Settings:
+    """What a client was told, checked."""
+
+    def __init__(
+        self,
+        api_key: str | Callable[[], str] | None,
+        region: str | None,
+        workspace: str | None,
+        base_url: str | None,
+        compatible_base_url: str | None,
+        headers: Headers | None,
+        timeouts: Timeouts,
+        limits: Limits,
+        allow_http: bool,
+    ) -> None:
+        if not (api_key is None or isinstance(api_key, str) or callable(api_key)):
+            raise TypeError(f"api_key must be a str, a callable or None, not {type(api_key).__name__}")
+        for name, value, kind in (("timeouts", timeouts, Timeouts), ("limits", limits, Limits)):
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be asrwire.{kind.__name__}, not {type(value).__name__}")
+        self._api_key = api_key
+        self._timeouts = timeouts
+        self._limits = limits
+        self._headers = _check_headers(headers)
+        self._endpoints = _requests.resolve(
+            region, workspace, base_url, compatible_base_url, environ=os.environ, allow_http=allow_http
+        )
+
+    def __repr__(self) -> str:
+        return f"<asrwire.{type(self).__name__} {self._endpoints.region} {urlsplit(self._endpoints.base_url).netloc}>"
+
+
+class Call:
+    """Everything about one call but the I/O."""
+
+    def __init__(
+        self,
+        client: Settings,
+        audio: Any,
+        arguments: dict[str, Any],
+        *,
+        partials: bool,
+        resend: bool,
+        timeouts: Timeouts | None,
+    ) -> None:
+        if timeouts is not None and not isinstance(timeouts, Timeouts):
+            raise TypeError(f"timeouts must be asrwire.Timeouts or None, not {type(timeouts).__name__}")
+        # What can be wrong without the audio is said before a file is opened.
+        _requests.transcription(client._endpoints, _PLACEHOLDER, **arguments)
+        self._client = client
+        self._audio = audio
+        self._arguments = arguments
+        self._partials = partials
+        self._resend = resend
+        self._timeouts = timeouts or client._timeouts
+        self._deadline: float | None = None
+        self._attempt = 0
+        self._key = ""
+        self._request: _requests.Request | None = None
+        self._exchange: Exchange | None = None
+        self._status: int | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._fields: tuple[tuple[bytes, bytes], ...] = ()
+        self._body: Body | None = None
+        self._result: ResultStream | None = None
+        self._batch: deque[Update] = deque()
+        self._error: ASRWireError | None = None
+        self._entered = self._answered = self._started = self._filtered = False
+        self._error_room = 0  # bytes of an error body still worth reading
+        self._over = False  # nothing more is to be read
+        self._closed = False
+        self._raised = False
+        self._turn = threading.Lock()  # held by whoever reads or closes
+
+    # -- what came
+
+    @property
+    def transcript(self) -> Transcript:
+        """Everything received so far, at any moment; ``complete`` once the service has said everything."""
+        return (self._result or ResultStream()).transcript
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of the request: from the body, else from the ``x-request-id`` header."""
+        found = self._result.request_id if self._result is not None else None
+        return found or field(self._fields, b"x-request-id")
+
+    @property
+    def http_status(self) -> int | None:
+        """Status of the response, or None before it came."""
+        return self._status
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Header fields of the response: (name, value), as received."""
+        return list(self._headers)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "ended" if self._over else "open" if self._answered else "not entered"
+        return f"<asrwire.{type(self).__name__} {self._arguments['model']} {state}>"
+
+    # -- sending
+
+    def _enter(self) -> None:
+        if self._entered or self._closed:
+            raise Closed("a stream is entered once")
+        self._entered = True
+        if self._timeouts.total is not None:
+            self._deadline = time.monotonic() + self._timeouts.total
+
+    def _build(self, audio: Audio) -> None:
+        self._request = _requests.transcription(self._client._endpoints, audio, **self._arguments)
+
+    def _next_attempt(self, transport: Transport | AsyncTransport) -> tuple[Wire, Exchange]:
+        request = self._request
+        assert request is not None
+        self._attempt += 1
+        self._status, self._headers, self._fields, self._body, self._result = None, [], (), None, None
+        self._key = _requests.api_key(self._client._api_key, os.environ)
+        fields = {
+            "host": ("Host", urlsplit(request.url).netloc),
+            "user-agent": ("User-Agent", "asrwire"),
+            "authorization": ("Authorization", f"Bearer {self._key}"),
+            **{name.lower(): (name, value) for name, value in request.headers},
+            "content-length": ("Content-Length", str(len(request.body))),
+            **{name.lower(): (name, value) for name, value in self._client._headers},
+        }
+        headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.values())
+        self._exchange = Exchange(
+            transport.http,
+            self._timeouts,
+            self._client._limits,
+            body_size=len(request.body),
+            deadline=self._deadline,
+            exact_writes=transport.exact_writes,
+        )
+        return Wire(request.method, request.url, headers, request.body), self._exchange
+
+    def _again(self, error: ASRWireError) -> float | None:
+        # Seconds until the same request may be sent again, or None: the call has failed.
+        remaining = None if self._deadline is None else self._deadline - time.monotonic()
+        seconds = _retry.delay(
+            error,
+            self._attempt,
+            resend=self._resend,
+            remaining=remaining,
+            longest=self._client._limits.retry_after,
+            random=random.random,
+        )
+        if seconds is None:
+            self._over = self._closed = True
+            error.partial = error.partial or self.transcript
+            self._mask(error)
+        return seconds
+
+    # -- the response head
+
+    def _on_head(self, channel: Channel | AsyncChannel) -> bool:
+        """Take the head; True: the status is an error, and its body is to be read with `_on_error_body`."""
+        self._fields = tuple(channel.headers)
+        self._status = channel.status
+        self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
+        limits = self._client._limits
+        good = 200 <= channel.status < 300
+        try:
+            self._body = Body(channel.status, self._fields, limits)
+        except ASRWireError as error:
+            if good or channel.status < 200:
+                channel.exchange.describe(error)
+                raise
+            self._body = None  # no trouble with a body hides the status it came with
+        channel.exchange.head_read()
+        if not good:
+            self._result = ResultStream(
+                False, http_status=channel.status, content_type=field(self._fields, b"content-type"), limits=limits
+            )
+            self._error_room = limits.error_body
+            channel.exchange.waiting_for_error_body()
+            return True
+        self._answered = True
+        return False
+
+    def _wants_error_body(self) -> bool:
+        return self._body is not None and not self._body.at_end and self._error_room > 0
+
+    def _on_error_body(self, data: bytes) -> None:
+        assert self._body is not None
+        assert self._result is not None
+        if not data:
+            self._error_room = 0
+            return
+        try:
+            content = self._body.receive(data)
+        except ASRWireError as error:
+            content = error.output or b""
+            self._error_room = 0
+        self._error_room -= len(data)
+        self._result.receive_data(content)
+
+    def _judge(self) -> None:
+        """Raise what the status means, or go on: no speech is a result."""
+        assert self._result is not None
+        assert self._exchange is not None
+        assert self._status is not None
+        location = field(self._fields, b"location")
+        error: ASRWireError
+        try:
+            if 300 <= self._status < 400:
+                host = _host(location)
+                raise HTTPStatusError(f"HTTP status {self._status}: a redirect{host} is not followed")
+            self._batch.extend(self._result.receive_eof())
+            self._answered = self._over = True
+            return
+        except ASRWireError as failed:
+            error = failed
+        after = _retry.retry_after(field(self._fields, b"retry-after"), time.time())
+        error.retry_after = after
+        self._describe(error)
+        error.retry_safe = error.sent != "complete" or _retry.not_taken(self._status, error.code, after)
+        error.phase = "head"
+        raise error from None
+
+    # -- the body
+
+    def _listening(self) -> ResultStream:
+        # Made with the first read, so that sentences() can still say that partials are not wanted.
+        if self._result is None:
+            assert self._request is not None
+            self._result = ResultStream(
+                self._partials,
+                incremental=self._request.incremental,
+                http_status=self._status or 200,
+                content_type=field(self._fields, b"content-type"),
+                limits=self._client._limits,
+            )
+        return self._result
+
+    def _on_data(self, data: bytes) -> None:
+        body, result = self._body, self._listening()
+        assert body is not None
+        try:
+            if not data and not body.at_end:
+                body.receive_eof()
+                result.unframed = body.unframed
+                self._on_end(result)
+                return
+            content = body.receive(data) if data else b""
+        except ASRWireError as error:
+            self._on_fault(error, error.output or b"")
+            return
+        if self._decode(result, content) and (body.at_end or result.at_end):
+            self._on_end(result)
+
+    def _decode(self, result: ResultStream, content: bytes) -> bool:
+        if content:
+            try:
+                self._batch.extend(result.receive_data(content))
+            except ASRWireError as error:
+                self._batch.extend(error.output or ())
+                self._batch.extend(result.receive_eof(error))
+                self._fail(error)
+                return False
+        return True
+
+    def _on_end(self, result: ResultStream) -> None:
+        try:
+            self._batch.extend(result.receive_eof())
+        except ASRWireError as error:
+            self._batch.extend(error.output or ())
+            self._fail(error)
+            return
+        transcript = result.transcript
+        if transcript.complete or transcript.incomplete_reason == "length":
+            self._over = True
+        else:
+            reason = transcript.incomplete_reason or "cut"
+            self._fail(Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body"))
+
+    def _on_fault(self, error: ASRWireError, found: bytes = b"") -> None:
+        """The body ends with `error`; `found` is content that came before it."""
+        result = self._listening()
+        if self._decode(result, found):
+            self._batch.extend(result.receive_eof(error))
+            self._fail(error)
+
+    def _fail(self, error: ASRWireError) -> None:
+        self._over = True
+        self._error = error
+        error.output = None  # handed out as updates before the error is raised
+        self._describe(error)
+
+    def _describe(self, error: ASRWireError) -> None:
+        if self._exchange is not None:
+            self._exchange.describe(error)
+        error.partial = self.transcript
+        error.request_id = error.request_id or self.request_id
+        error.http_status = error.http_status or self._status
+        self._mask(error)
+
+    def _mask(self, error: ASRWireError) -> None:
+        # A service may echo the key it was given.
+        if self._key:
+            error.args = tuple(_masked(value, self._key) for value in error.args)
+            error.code = _masked(error.code, self._key)
+            error.request_id = _masked(error.request_id, self._key)
+
+    # -- handing out
+
+    def _start(self) -> None:
+        if self._started:
+            raise Closed("a stream has one pass and one reader")
+        self._check()
+        self._started = True
+
+    def _start_sentences(self) -> None:
+        if self._filtered:
+            raise Closed("a stream has one pass and one reader")
+        self._check()
+        if not self._started:
+            self._partials = False
+        self._started = self._filtered = True
+
+    def _check(self) -> None:
+        if self._closed:
+            raise Closed("the stream is closed", partial=self.transcript)
+        if not self._answered:
+            raise Closed("the stream is not open: enter it first (with client.stream(...) as stream)")
+
+    def _hand_out(self) -> Update | None:
+        """The next update, or None at the end. Raises what ended the stream, once."""
+        if self._batch:
+            return self._batch.popleft()
+        if self._error is not None:
+            error, self._error, self._raised = self._error, None, True
+            try:
+                raise error from None
+            finally:
+                del error  # its traceback leads here
+        if self._raised:
+            raise Closed("the stream has ended with an error", partial=self.transcript)
+        return None
+
+    def _shut(self) -> None:
+        """Give up what was not handed out."""
+        self._batch.clear()
+        self._error = None
+        if self._answered and not self._over:
+            self._over = True
+            self._listening().receive_eof(Closed("the stream was closed"))
+
+
+def _check_headers(headers: Headers | None) -> tuple[tuple[str, str], ...]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise TypeError("headers are pairs of str")
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ConfigError("the name of a header field is not a token (RFC 9110 5.6.2)")
+        if name.lower() in _OURS:
+            raise ConfigError(f"the header field {name} is set by the client")
+        if not re.fullmatch(r"([\x21-\x7e\xa0-\xff]([\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?)?", value):
+            raise ConfigError(f"the value of the header field {name} holds a character it cannot have (RFC 9110 5.5)")
+        pairs.append((name, value))
+    return tuple(pairs)
+
+
+def _host(location: str | None) -> str:
+    try:
+        host = urlsplit(location or "").hostname
+    except ValueError:
+        host = None
+    return f" to {host}" if host and re.fullmatch(r"[a-z0-9._:-]{1,253}", host) else ""
+
+
+def _masked(value: Any, key: str) -> Any:
+    return value.replace(key, "***") if isinstance(value, str) else value
