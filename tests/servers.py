@@ -16,6 +16,7 @@ from typing import Any
 
 import trio
 import trustme
+
 from asrwire import AsyncClient, Client, Limits, Timeouts
 
 KEY = "sk-0123456789abcdef"
@@ -153,7 +154,9 @@ class Server:
         self._start(self._accept)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
@@ -213,7 +216,7 @@ class Server:
             sock.close()
 
 
-# == three colours ======================================================================================================
+# == three colours ====================================================================================================
 
 
 class _Blocking:

@@ -8,8 +8,8 @@
 #   such sentences apart, and a stash without an id would have no owner.
 # - Sentences without ids and without begin times: a repeat cannot be told from the same words said again.
 # - Cumulative sentences together with begins that move: "same channel and begin" is what makes a sentence cumulative.
-# - Cumulative sentences that rewrite what was final (`amends`) together with swaps: an old final that comes for the first
-#   time after its rewriting cannot be told from a second rewriting. (One that comes again can: it is a repeat.)
+# - Cumulative sentences that rewrite what was final (`amends`) together with swaps: an old final that comes for the
+#   first time after its rewriting cannot be told from a second rewriting. (One that comes again can: it is a repeat.)
 # - A cumulative sentence without words that rewrites more than the second half of what was final: nothing but its text
 #   could tell it from another sentence of a server that begins all of them at 0.
 # - Amendments of plain sentences are in, with swaps and repeats too: inside one id the last arrival is the truth.
@@ -39,6 +39,7 @@ class Plan:
     begin_events: bool = True
     empty_finals: bool = False
     revisions: bool = False
+    end_times: bool = False  # on what is not final too
     moving: bool = False
     stash: bool = False
     amends: bool = False
@@ -85,7 +86,8 @@ def random_plan(seed: int) -> Plan:
     ).in_scope()
 
 
-FLAGS = ("empty_finals", "revisions", "moving", "stash", "amends", "repeats", "late", "swaps", "heartbeats", "keepalives",
+FLAGS = ("empty_finals", "revisions", "end_times", "moving", "stash", "amends", "repeats", "late", "swaps", "heartbeats",
+"keepalives",
          "space", "bom")  # fmt: skip
 
 
@@ -195,7 +197,14 @@ def _speech(plan: Plan, rng: Random, words: _Words, channel: int) -> list[Event]
 
 
 def _sentence_events(
-    plan: Plan, rng: Random, words: _Words, channel: int, number: int, before: list[Spoken], new: list[Spoken], begin: int
+    plan: Plan,
+    rng: Random,
+    words: _Words,
+    channel: int,
+    number: int,
+    before: list[Spoken],
+    new: list[Spoken],
+    begin: int,
 ) -> list[Event]:
     events: list[Event] = []
     owner = (channel, number)
@@ -229,7 +238,7 @@ def _empty(plan: Plan, channel: int, number: int, begin: int) -> list[Event]:
 def _amended(
     plan: Plan, rng: Random, words: _Words, final: Event, before: list[Spoken], new: list[Spoken], begin: int
 ) -> tuple[list[Event], list[Spoken], list[Spoken]]:
-    """A final that rewrites: plain, the same id again with another word; cumulative, this one corrects an earlier part."""
+    """A final that rewrites: plain, the same id again with another word; cumulative, it corrects an earlier part."""
     if plan.cumulative == "no":
         at = rng.randrange(len(new))
         new = [*new[:at], new[at]._replace(text=words.next()), *new[at + 1 :]]
@@ -245,7 +254,13 @@ def _amended(
 
 
 def _sentence(
-    plan: Plan, owner: tuple[int, int], said: list[Spoken], begin: int, *, final: bool = False, begin_event: bool = False
+    plan: Plan,
+    owner: tuple[int, int],
+    said: list[Spoken],
+    begin: int,
+    *,
+    final: bool = False,
+    begin_event: bool = False,
 ) -> Json:
     channel, number = owner
     sentence: Json = {"begin_time": begin, "text": text_of(said, plan.language == "zh"), "sentence_end": final}
@@ -255,7 +270,7 @@ def _sentence(
         sentence["channel_id"] = channel
     if begin_event:
         sentence["sentence_begin"] = True
-    if final:
+    if final or plan.end_times:
         sentence["end_time"] = said[-1].end if said else None
     if plan.cumulative != "text":
         spaced = plan.language == "en"

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
+
 from asrwire import AsyncClient, AsyncStream, Client, Stream
 
 RENAMED = {

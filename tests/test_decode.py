@@ -1,8 +1,10 @@
-# JSON in and out of order: every envelope means the same, every wrong type is named by its path, and no malformed payload
-# ends in anything but a DecodeError that says where and keeps what came before.
+# JSON in and out of order: every envelope means the same, every wrong type is named by its path, and no malformed
+# payload ends in anything but a DecodeError that says where and keeps what came before.
 
 from __future__ import annotations
 
+import inspect
+import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrwire import _decode
-from asrwire._errors import ASRWireError, DecodeError, LimitExceeded, ServiceError
+from asrwire._errors import ASRWireError, ContentTypeError, DecodeError, LimitExceeded, ServiceError
 from asrwire._limits import Limits
 from asrwire._model import Final, Incomplete, Sentence, TextDelta, Usage, Word
 from asrwire._stream import ResultStream, Update
@@ -21,7 +23,7 @@ from asrwire._transcript import Transcript
 
 Json = dict[str, Any]
 
-FIRST = b'data:{"output":{"sentence":{"sentence_id":7,"sentence_end":true,"begin_time":0,"end_time":90,"text":"first"}}}\n\n'
+FIRST = b'data:{"sentence":{"sentence_id":7,"sentence_end":true,"begin_time":0,"end_time":90,"text":"first"}}\n\n'
 
 
 def event(value: object) -> bytes:
@@ -175,7 +177,10 @@ def test_content_may_be_nothing(content: object) -> None:
      (b"-0.0", 0), (b"2147483647", 2147483647)],
 )  # fmt: skip
 def test_times_stay_whole_milliseconds(literal: bytes, time: int | None) -> None:
-    data = b'data:{"sentence":{"sentence_id":1,"sentence_end":true,"text":"a","begin_time":%b,"words":[{"text":"a",' % literal
+    data = (
+        b'data:{"sentence":{"sentence_id":1,"sentence_end":true,"text":"a","begin_time":%b,"words":[{"text":"a",'
+        % literal
+    )
     updates, _ = read(data + b'"end_time":%b}]}}\n\n' % literal)
     sentence = updates[0].sentence  # type: ignore[union-attr]
     for found in (sentence.begin_time, sentence.words[0].end_time):
@@ -183,7 +188,9 @@ def test_times_stay_whole_milliseconds(literal: bytes, time: int | None) -> None
         assert found is None or type(found) is int
 
 
-@pytest.mark.parametrize(("literal", "identifier"), [(b'"12"', 12), (b'"0"', 0), (b"0", 0), (b"null", None), (b'"007"', 7)])
+@pytest.mark.parametrize(
+    ("literal", "identifier"), [(b'"12"', 12), (b'"0"', 0), (b"0", 0), (b"null", None), (b'"007"', 7)]
+)
 def test_sentence_ids_may_be_spelled_as_strings(literal: bytes, identifier: int | None) -> None:
     updates, _ = read(b'data:{"sentence":{"sentence_id":%b,"sentence_end":true,"text":"a"}}\n\n' % literal)
     assert updates[0].sentence.sentence_id == identifier  # type: ignore[union-attr]
@@ -224,7 +231,9 @@ def test_text_is_always_encodable(literal: bytes, text: str, issue: str | None) 
 
 
 def test_of_duplicate_keys_the_last_wins() -> None:
-    updates, _ = read(b'data:{"sentence":{"sentence_id":1,"text":"a","sentence_end":false,"sentence_end":true,"text":"b"}}\n\n')
+    updates, _ = read(
+        b'data:{"sentence":{"sentence_id":1,"text":"a","sentence_end":false,"sentence_end":true,"text":"b"}}\n\n'
+    )
     assert [(type(update), update.sentence.text) for update in updates] == [(Final, "b")]  # type: ignore[union-attr]
 
 
@@ -465,8 +474,8 @@ def test_5001_digits() -> None:
 def test_a_body_that_is_broken_but_not_cut() -> None:
     for payload in (b'{"a":1,}', b'{"a":1} x', b'{"a":NaN}', b"[" * 5000 + b"x", b'{"a":"\0"}', b"<html>", b"hello"):
         stream = ResultStream()
+        stream.receive_data(payload)
         with pytest.raises(DecodeError) as caught:
-            stream.receive_data(payload)
             stream.receive_eof()
         assert caught.value.offset is not None
         assert caught.value.output == []
@@ -476,7 +485,7 @@ def test_a_body_that_is_broken_but_not_cut() -> None:
 
 def test_a_body_cut_at_any_byte_is_incomplete() -> None:
     body = orjson.dumps(
-        {"output": {"sentence": SENTENCE}, "x": [True, False, None, -1.5e3, "\U0001f600 \\ \""], "usage": USAGE}
+        {"output": {"sentence": SENTENCE}, "x": [True, False, None, -1.5e3, '\U0001f600 \\ "'], "usage": USAGE}
     )
     for data in (body, b"\xef\xbb\xbf" + body, b" \r\n" + body):
         for stop in range(len(data)):
@@ -504,11 +513,11 @@ def test_from_a_caller_900_frames_deep() -> None:
                 stream.receive_data(b"data:" + payload + b"\n\n")
         assert read(event(ENVELOPES["public"]))[1].text == "你好。"
         stream = ResultStream()
+        stream.receive_data(MALFORMED["deep"])
         with pytest.raises(DecodeError):
-            stream.receive_data(MALFORMED["deep"])
             stream.receive_eof()
 
-    depth = len(__import__("inspect").stack(0))
+    depth = len(inspect.stack(0))
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(1000)
     try:
@@ -522,7 +531,7 @@ def test_deeply_nested_stashes_are_no_recursion_error() -> None:
     stream = ResultStream()
     with pytest.raises(DecodeError):
         stream.receive_data(b"data:" + payload + b"\n\n")  # deeper than any JSON of a service
-    payload = b'{"sentence":{"text":"a","stash":' + b'{"text":"b","stash":' * 900 + b"{}" + b"}" * 902
+    payload = b'{"sentence":{"text":"a","stash":' + b'{"text":"b","stash":' * 1000 + b"{}" + b"}" * 1002
     updates, _ = read(b"data:" + payload + b"\n\n")
     assert [update.sentence.text for update in updates[:2]] == ["a", "b"]  # type: ignore[union-attr]
 
@@ -586,23 +595,22 @@ JSON_VALUES = st.recursive(
 )  # fmt: skip
 
 
+def caught_in(call: Callable[..., object], *arguments: object) -> ASRWireError | None:
+    try:
+        call(*arguments)
+    except ASRWireError as error:
+        return error
+    return None
+
+
 def swallow(data: list[bytes], **options: Any) -> None:
     stream = ResultStream(**options)
-    error: ASRWireError | None = None
-    try:
-        for part in data:
-            stream.receive_data(part)
-    except ASRWireError as raised:
-        assert raised.output is not None
-        assert raised.partial is not None
-        str(raised).encode()
-        error = raised
-    try:
-        stream.receive_eof(error)
-    except ASRWireError as raised:
-        assert raised.output is not None
-        assert raised.partial is not None
-        str(raised).encode()
+    first = next(filter(None, (caught_in(stream.receive_data, part) for part in data)), None)
+    for error in (first, caught_in(stream.receive_eof, first)):
+        if error is not None:
+            assert error.output is not None
+            assert error.partial is not None
+            str(error).encode()
     transcript = stream.transcript
     transcript.to_json()
     transcript.check()
@@ -612,15 +620,15 @@ def swallow(data: list[bytes], **options: Any) -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.lists(JSON_VALUES, max_size=3), st.booleans())
 def test_any_json_ends_in_a_transcript_or_in_one_of_our_errors(values: list[object], whole: bool) -> None:
-    import json
-
     texts = [json.dumps(value).encode() for value in values]
     swallow(texts if whole else [b"data:" + text + b"\n\n" for text in texts])
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.lists(st.binary(max_size=12) | st.sampled_from((b"data:", b"{", b"}", b"\n", b"\n\n", b"id:1\n", FIRST)), max_size=8),
+    st.lists(
+        st.binary(max_size=12) | st.sampled_from((b"data:", b"{", b"}", b"\n", b"\n\n", b"id:1\n", FIRST)), max_size=8
+    ),
     st.sampled_from((200, 204, 400, 503)),
     st.sampled_from((None, "text/event-stream", "application/json", "text/html", "")),
 )
@@ -649,3 +657,28 @@ def test_loads_says_what_it_repaired() -> None:
     assert _decode.loads(rb'{"a":"\ud800"}') == ({"a": "\ufffd"}, "lone_surrogate")
     assert _decode.loads(bytearray(b'"\xff"')) == ("\ufffd", "invalid_utf8")
     assert _decode.loads(memoryview(b"[1]")) == ([1], None)
+
+
+# -- what a body is, told from its first bytes -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "start", [b"id\n", b"event\r\n", b"data\n\n", b"retry\rid: 1\n", b": hi\n\n", b"\n\n", b"\xef\xbb\xbfid:1\n"]
+)
+def test_a_first_line_without_a_colon_starts_an_event_stream_however_it_is_cut(start: bytes) -> None:
+    data = start + FIRST
+    for reads in ([data], [data[:1], data[1:]], [data[:3], data[3:]], [bytes([byte]) for byte in data]):
+        stream = ResultStream()
+        updates = [update for part in reads for update in stream.receive_data(part)] + stream.receive_eof()
+        assert [type(update) for update in updates] == [Final]
+        assert stream.transcript.complete
+
+
+def test_neither_an_event_stream_nor_json() -> None:
+    stream = ResultStream(content_type="text/html; charset=utf-8")
+    with pytest.raises(ContentTypeError) as caught:
+        stream.receive_data(b"<html>login</html>")
+    assert "text/html" in str(caught.value)
+    assert "<html>login" in str(caught.value)
+    assert (caught.value.output, caught.value.http_status) == ([], 200)
+    assert caught.value.partial is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from asrwire import (
     ASRWireError,
     Closed,
@@ -114,7 +115,14 @@ def test_no_wait_beyond_the_call() -> None:
 
 
 def test_not_taken() -> None:
-    assert [not_taken(n, None, None) for n in (408, 429, 500, 502, 503, 504)] == [True, True, False, False, False, False]
+    assert [not_taken(n, None, None) for n in (408, 429, 500, 502, 503, 504)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert not_taken(503, None, 0.0)
 
 

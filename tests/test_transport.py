@@ -19,6 +19,7 @@ import httpcore
 import pytest
 import trio
 from anyio import to_thread
+
 from asrwire import (
     ASRWireError,
     AsyncClient,
@@ -36,10 +37,10 @@ from asrwire import (
     Truncated,
 )
 from asrwire._net._body import Body, field
+from asrwire._net._colour import drive_async
 from asrwire._net._exchange import WRITE_SIZE, Exchange
 from asrwire._net._proxy import make_proxy, proxy_of_environment
 from asrwire._net._slots import Slot, Slots, Waiter
-
 from tests.servers import (
     CHUNKED,
     END,
@@ -67,7 +68,7 @@ def colour(request: pytest.FixtureRequest) -> Colour:
     return Colour(request.param)
 
 
-# == the exchange =======================================================================================================
+# == the exchange =====================================================================================================
 
 
 class Clock:
@@ -78,7 +79,9 @@ class Clock:
         return self.now
 
 
-def exchange(clock: Clock, *, body_size: int = 0, deadline: float | None = None, exact: bool = True, **more: Any) -> Exchange:
+def exchange(
+    clock: Clock, *, body_size: int = 0, deadline: float | None = None, exact: bool = True, **more: Any
+) -> Exchange:
     timeouts = more.pop("timeouts", Timeouts(connect=5, write=30, head=310, idle=60))
     return Exchange(
         httpcore, timeouts, Limits(**more), body_size=body_size, deadline=deadline, exact_writes=exact, clock=clock
@@ -88,6 +91,11 @@ def exchange(clock: Clock, *, body_size: int = 0, deadline: float | None = None,
 def send(it: Exchange, buffer: bytes) -> None:
     for _ in it.outgoing(buffer):
         pass
+
+
+def drip(it: Exchange, wire: bytes) -> None:
+    for i in range(len(wire)):
+        it.head_bytes(wire[i : i + 1])
 
 
 def test_each_timer_in_its_turn() -> None:
@@ -207,8 +215,7 @@ def test_head_limits(wire: bytes, limits: dict[str, int], name: str) -> None:
         exchange(Clock(), **limits).head_bytes(wire)
     it = exchange(Clock(), **limits)
     with pytest.raises(LimitExceeded, match=name):
-        for i in range(len(wire)):
-            it.head_bytes(wire[i : i + 1])
+        drip(it, wire)
 
 
 def test_heads_within_their_limits() -> None:
@@ -236,7 +243,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("phase", "foreign", "sent", "kind", "safe"), FAULTS)
-def test_what_foreign_exceptions_mean(phase: str, foreign: Exception, sent: str, kind: type[ASRWireError], safe: bool) -> None:
+def test_what_foreign_exceptions_mean(
+    phase: str, foreign: Exception, sent: str, kind: type[ASRWireError], safe: bool
+) -> None:
     it = exchange(Clock(), body_size=1)
     it.connecting()
     if sent != "none":
@@ -253,7 +262,7 @@ def test_what_foreign_exceptions_mean(phase: str, foreign: Exception, sent: str,
     assert it.fault(error) is error
 
 
-# == bodies =============================================================================================================
+# == bodies ===========================================================================================================
 
 BODY = ONE * 3
 ZIPPED = gzip.compress(ONE) + gzip.compress(ONE * 2)
@@ -301,7 +310,10 @@ def test_a_body_that_is_cut_short(headers: list[tuple[bytes, bytes]], wire: byte
 
 
 def test_bytes_after_a_body() -> None:
-    for headers, wire in ([(b"Content-Length", b"5")], b"hello!"), ([(b"Transfer-Encoding", b"chunked")], chunks(b"hello", 5) + b"!"):
+    for headers, wire in (
+        ([(b"Content-Length", b"5")], b"hello!"),
+        ([(b"Transfer-Encoding", b"chunked")], chunks(b"hello", 5) + b"!"),
+    ):
         body = Body(200, headers, Limits())
         assert body.receive(wire) == b"hello"
         assert (body.at_end, body.extra, body.reusable) == (True, True, False)
@@ -323,7 +335,7 @@ def test_header_fields_are_found_whatever_their_case() -> None:
     assert (field(headers, b"retry-after"), field(headers, b"x"), field(headers, b"y")) == ("1", "a, b", None)
 
 
-# == slots ==============================================================================================================
+# == slots ============================================================================================================
 
 
 def slots(limit: int) -> Slots[str, threading.Event]:
@@ -407,7 +419,7 @@ def test_closing_wakes_who_waits() -> None:
     assert book.release(slot, True, 0.0) == ["one"]
 
 
-# == literal bytes through a mock backend ===============================================================================
+# == literal bytes through a mock backend =============================================================================
 
 
 def mock(*pieces: bytes) -> Any:
@@ -424,9 +436,9 @@ def test_however_the_network_cuts_the_bytes(colour: Colour, size: int) -> None:
 
     async def scenario() -> list[str]:
         http = mock(*(wire[i : i + size] for i in range(0, len(wire), size)))
-        async with colour.client(base_url="http://127.0.0.1/api/v1", http=http) as client:
-            async with client.stream(URL, model=MODEL) as stream:
-                return [update.sentence.text async for update in stream]
+        it = colour.client(base_url="http://127.0.0.1/api/v1", http=http)
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            return [update.sentence.text async for update in stream]
 
     assert colour.run(scenario) == ["one"]
 
@@ -464,7 +476,7 @@ def test_a_pool_of_the_callers_making(colour: Colour) -> None:
     assert seen == [(contexts()[1], None)]
 
 
-# == connecting =========================================================================================================
+# == connecting =======================================================================================================
 
 
 def failure(colour: Colour, client: Any) -> Any:
@@ -571,7 +583,7 @@ def test_one_tls_context_made_once_and_late(colour: Colour, monkeypatch: pytest.
     assert len(made) == 1
 
 
-# == many at once =======================================================================================================
+# == many at once =====================================================================================================
 
 
 def test_threads_share_a_client() -> None:
@@ -626,7 +638,7 @@ def test_no_connection_becomes_free(colour: Colour) -> None:
         assert len(server.requests) == 2
 
 
-# == closing from elsewhere =============================================================================================
+# == closing from elsewhere ===========================================================================================
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
@@ -724,7 +736,54 @@ def test_a_second_reader_is_refused() -> None:
             thread.join(HANG)
 
 
-# == cancellation =======================================================================================================
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_close_from_another_thread_before_there_is_an_answer(tls: bool) -> None:
+    asked = threading.Event()
+
+    def answer(peer: Peer) -> None:
+        asked.set()
+        peer.wait_closed()
+
+    with (
+        Server(answer, tls=tls) as server,
+        ThreadPoolExecutor(1) as threads,
+        Client(KEY, base_url=server.base_url, ssl_context=contexts()[1], timeouts=LONG) as client,
+    ):
+        stream = client.stream(URL, model=MODEL)
+        entering = threads.submit(stream.__enter__)
+        assert asked.wait(HANG)
+        stream.close()
+        error = entering.exception(HANG)
+        assert server.saw_close.wait(HANG)
+    assert type(error) is Closed
+    assert len(server.requests) == 1
+
+
+def test_a_loop_that_ends_closes_the_books() -> None:
+    done: list[str] = []
+
+    class Forever:
+        def __await__(self) -> Any:
+            yield
+
+    async def wait() -> None:
+        await Forever()
+
+    def steps() -> Any:
+        try:
+            yield wait
+        except BaseException:
+            yield wait
+            done.append("cleaned up")
+            raise
+
+    coroutine = drive_async(steps())
+    coroutine.send(None)
+    coroutine.close()
+    assert done == ["cleaned up"]
+
+
+# == cancellation =====================================================================================================
 
 
 @contextmanager
@@ -858,25 +917,28 @@ def test_a_read_that_was_cancelled_lost_nothing(backend: str) -> None:
         peer.send(chunk(ONE) + END)
 
     async def scenario() -> None:
-        async with AsyncClient(KEY, base_url=server.base_url, timeouts=LONG) as client:
-            async with client.stream(URL, model=MODEL) as stream:
-                with anyio.move_on_after(0.05) as scope:
-                    await stream.__anext__()
-                assert scope.cancelled_caught
-                go_on.set()
-                assert [update.sentence.text async for update in stream] == ["one"]  # type: ignore[union-attr]
+        it = AsyncClient(KEY, base_url=server.base_url, timeouts=LONG)
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            with anyio.move_on_after(0.05) as scope:
+                await stream.__anext__()
+            assert scope.cancelled_caught
+            go_on.set()
+            assert [update.sentence.text async for update in stream] == ["one"]  # type: ignore[union-attr]
 
     with Server(answer) as server:
         anyio.run(scenario, backend=backend)
 
 
 def test_an_exception_of_the_consumer_closes_and_passes(colour: Colour) -> None:
+    async def consume(client: Any) -> None:
+        async with client.stream(URL, model=MODEL) as stream:
+            async for _ in stream:
+                _ = 1 / 0
+
     async def scenario() -> None:
         async with colour.client(server) as client:
             with pytest.raises(ZeroDivisionError):
-                async with client.stream(URL, model=MODEL) as stream:
-                    async for _ in stream:
-                        _ = 1 / 0
+                await consume(client)
             assert server.saw_close.wait(HANG)
 
     with Server(lambda peer: (peer.send(CHUNKED + chunk(ONE)), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
@@ -884,7 +946,7 @@ def test_an_exception_of_the_consumer_closes_and_passes(colour: Colour) -> None:
         assert len(server.requests) == 1
 
 
-# == proxies ============================================================================================================
+# == proxies ==========================================================================================================
 
 
 def tunnel(peer: Peer) -> None:

@@ -35,8 +35,8 @@ class _Open:
 
 @dataclass(slots=True, eq=False)
 class _Done:
-    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new. ``aliases``: the keys it
-    stands for besides its own, and what was said under them."""
+    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new. ``aliases``: the keys
+    it stands for besides its own, and what was said under them."""
 
     key: Key
     heard: Heard
@@ -204,7 +204,9 @@ class Assembler:
             if key in done.aliases and _same(heard, done.aliases[key]):
                 self.issues["repeated_final"] += 1
                 return None
-            if (key in done.aliases or key[1] is None) and _covered(heard, done.heard):
+            if (key in done.aliases or key[1] is None) and (
+                _covered(heard, done.heard) or (key in done.aliases and _ends_before(heard, done.heard))
+            ):
                 self.issues["late_final"] += 1
                 return None
             return self._amend_again(done, heard, finality, raw)
@@ -416,6 +418,10 @@ def _covered(heard: Heard, final: Heard) -> bool:
         count = len(heard.words)
         return count <= len(final.words) and all(map(_alike, heard.words, final.words[:count]))
     return final.text.startswith(heard.text)
+
+
+def _ends_before(heard: Heard, final: Heard) -> bool:
+    return heard.end_time is not None and final.end_time is not None and heard.end_time < final.end_time
 
 
 def _from_word(heard: Heard, first: int, before: str = "") -> tuple[str, tuple[Word, ...]]:

@@ -249,7 +249,7 @@ def _reason(holder: dict[str, Any], path: str = "finish_reason") -> str | None:
 
 
 def sentence(value: object, path: str, in_stash: bool = False) -> Heard:
-    """One ``sentence`` object of an event, or one item of ``sentences``, or the stash of one (which has none itself)."""
+    """One ``sentence`` object of an event, one item of ``sentences``, or the stash of one (which has none itself)."""
     if not isinstance(value, dict):
         raise wrong(path, value, "an object")
     dot = path + "."

@@ -228,21 +228,23 @@ class ResultStream:
         try:
             value, repair = _decode.loads(payload)
         except DecodeError as error:
-            if failed:
-                failure = _decode.Failure(None, event.data[:2048], None)
-                raise self._service_error(failure, status) from None
             lines = payload.split(b"\n")
-            if len(lines) == 1 or not self._take_lines(lines, updates):
+            if failed:
+                value, repair = None, None
+            elif len(lines) > 1 and self._take_lines(lines, updates):
+                return
+            else:
                 raise DecodeError(
                     f"event {self.events}: {error}; it begins {_excerpt(payload)}", offset=error.offset, event=self.events
                 ) from None
-            return
         if repair:
             self.issues[repair] += 1
         if failed:
             failure = _decode.failure(value) or _decode.Failure(None, event.data[:2048], None)
             if not failure.no_speech:
                 raise self._service_error(failure, status)
+            if not isinstance(value, dict):
+                value = {"message": failure.message}
         self._take_body(value, payload, updates, whole=False)
 
     def _take_lines(self, lines: list[bytes], updates: list[Update]) -> bool:
@@ -301,7 +303,7 @@ class ResultStream:
             self._finish(updates)
 
     def _take_text(self, body: _decode.Body, raw: bytes, updates: list[Update]) -> None:
-        if self._sentences.sentences:
+        if self._sentences.finals or self._sentences.has_open:
             self.issues["text_beside_sentences"] += 1  # the sentences hold the words; the text is their copy
             return
         self._text_seen = True

@@ -113,7 +113,7 @@ class Tap(_Tap):
         # TLS inside TLS keeps records where no poll sees them.
         return top is None or secured > 1 or bool(top.get_extra_info("is_readable"))
 
-    def shut_down(self) -> None:
+    def interrupt(self) -> None:
         """Wake a thread that reads or writes; the connection is useless afterwards but not closed."""
         for inner in reversed(self.streams):
             sock = inner.get_extra_info("socket")
@@ -142,12 +142,14 @@ class Stream(_Stream):
             return data
         exchange = self._tap.running
         exchange.reading()
-        return exchange.head_bytes(self._read(exchange))
+        head: bytes = exchange.head_bytes(self._read(exchange))
+        return head
 
     def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
         exchange: Exchange = self._tap.running
-        held, exchange.held = exchange.held, b""
+        held: bytes = exchange.held
+        exchange.held = b""
         return held or self._read(exchange)
 
     def _read(self, exchange: Exchange) -> bytes:
@@ -279,7 +281,11 @@ class AsyncTap(_Tap):
             return True
         return False
 
-    async def aclose(self) -> None:
+    async def interrupt(self) -> None:
+        """Wake a task that reads or writes."""
+        await self.close()
+
+    async def close(self) -> None:
         """Close at once: nothing is sent, and nothing is waited for that could take time."""
         import anyio
 
@@ -301,12 +307,14 @@ class AsyncStream(_Stream):
             return data
         exchange = self._tap.running
         exchange.reading()
-        return exchange.head_bytes(await self._read(exchange))
+        head: bytes = exchange.head_bytes(await self._read(exchange))
+        return head
 
     async def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
         exchange: Exchange = self._tap.running
-        held, exchange.held = exchange.held, b""
+        held: bytes = exchange.held
+        exchange.held = b""
         return held or await self._read(exchange)
 
     async def _read(self, exchange: Exchange) -> bytes:

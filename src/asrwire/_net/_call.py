@@ -12,23 +12,27 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from .. import _requests, _retry
-from .._audio import Audio
+from .._audio import Audio, load
 from .._errors import ASRWireError, Closed, ConfigError, HTTPStatusError, Truncated
 from .._limits import Limits, Timeouts
 from .._stream import ResultStream
 from ._body import Body, field
+from ._colour import Colour, Steps
 from ._exchange import Exchange
-from ._transport import AsyncChannel, AsyncTransport, Channel, Transport, Wire
+from ._transport import Channel, Transport, Wire
 
 if TYPE_CHECKING:
     from .._assembler import Update
     from .._transcript import Transcript
 
     Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+T = TypeVar("T")
 
 # Fields that carry the key, frame the message, or say what the call itself says.
 _OURS: Final = frozenset(
@@ -47,19 +51,17 @@ _PLACEHOLDER: Final = Audio("url", "https://localhost/", "wav")
 
 
 class Settings:
-    """What a client was told, checked."""
+    """What a client was told, checked, and its connections."""
 
     def __init__(
         self,
+        colour: Colour,
         api_key: str | Callable[[], str] | None,
-        region: str | None,
-        workspace: str | None,
-        base_url: str | None,
-        compatible_base_url: str | None,
         headers: Headers | None,
         timeouts: Timeouts,
         limits: Limits,
-        allow_http: bool,
+        endpoints: dict[str, Any],
+        transport: dict[str, Any],
     ) -> None:
         if not (api_key is None or isinstance(api_key, str) or callable(api_key)):
             raise TypeError(f"api_key must be a str, a callable or None, not {type(api_key).__name__}")
@@ -70,9 +72,8 @@ class Settings:
         self._timeouts = timeouts
         self._limits = limits
         self._headers = _check_headers(headers)
-        self._endpoints = _requests.resolve(
-            region, workspace, base_url, compatible_base_url, environ=os.environ, allow_http=allow_http
-        )
+        self._endpoints = _requests.resolve(**endpoints, environ=os.environ)
+        self._transport = Transport(colour, limits, **transport)
 
     def __repr__(self) -> str:
         return f"<asrwire.{type(self).__name__} {self._endpoints.region} {urlsplit(self._endpoints.base_url).netloc}>"
@@ -87,6 +88,7 @@ class Call:
         audio: Any,
         arguments: dict[str, Any],
         *,
+        stream: bool,
         partials: bool,
         resend: bool,
         timeouts: Timeouts | None,
@@ -94,8 +96,11 @@ class Call:
         if timeouts is not None and not isinstance(timeouts, Timeouts):
             raise TypeError(f"timeouts must be asrwire.Timeouts or None, not {type(timeouts).__name__}")
         # What can be wrong without the audio is said before a file is opened.
+        arguments = {**arguments, "stream": stream}
         _requests.transcription(client._endpoints, _PLACEHOLDER, **arguments)
         self._client = client
+        self._transport = client._transport
+        self._channel: Channel | None = None
         self._audio = audio
         self._arguments = arguments
         self._partials = partials
@@ -107,14 +112,12 @@ class Call:
         self._request: _requests.Request | None = None
         self._exchange: Exchange | None = None
         self._status: int | None = None
-        self._headers: list[tuple[str, str]] = []
         self._fields: tuple[tuple[bytes, bytes], ...] = ()
         self._body: Body | None = None
         self._result: ResultStream | None = None
         self._batch: deque[Update] = deque()
         self._error: ASRWireError | None = None
         self._entered = self._answered = self._started = self._filtered = False
-        self._error_room = 0  # bytes of an error body still worth reading
         self._over = False  # nothing more is to be read
         self._closed = False
         self._raised = False
@@ -141,7 +144,7 @@ class Call:
     @property
     def headers(self) -> list[tuple[str, str]]:
         """Header fields of the response: (name, value), as received."""
-        return list(self._headers)
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "ended" if self._over else "open" if self._answered else "not entered"
@@ -149,21 +152,61 @@ class Call:
 
     # -- sending
 
-    def _enter(self) -> None:
+    def _in_turn(self, steps: Steps[T]) -> Steps[T]:
+        # One at a time; what somebody else's close() had to leave undone is done here.
+        if not self._turn.acquire(blocking=False):
+            raise Closed("a stream has one pass and one reader")
+        try:
+            return (yield from steps)
+        finally:
+            self._turn.release()
+            if self._closed:
+                yield from self._closing()
+
+    def _entering(self) -> Steps[None]:
+        """Send the request, again where that is safe, until a result is to be read."""
         if self._entered or self._closed:
             raise Closed("a stream is entered once")
         self._entered = True
         if self._timeouts.total is not None:
             self._deadline = time.monotonic() + self._timeouts.total
-
-    def _build(self, audio: Audio) -> None:
+        colour = self._transport.colour
+        audio = yield partial(colour.run, load, self._audio)
         self._request = _requests.transcription(self._client._endpoints, audio, **self._arguments)
+        while True:
+            try:
+                return (yield from self._sending())
+            except ASRWireError as error:
+                seconds = self._again(error)
+                if seconds is None:
+                    raise
+            yield partial(colour.sleep, seconds)
 
-    def _next_attempt(self, transport: Transport | AsyncTransport) -> tuple[Wire, Exchange]:
+    def _sending(self) -> Steps[None]:
+        wire, exchange = self._next_attempt()
+        if self._closed:
+            raise Closed("the stream was closed")
+        channel = self._channel = Channel(self._transport, exchange)
+        yield from self._transport.open(channel, wire, self._timeouts.pool, self._deadline)
+        try:
+            yield from self._on_head(channel)
+        except BaseException:
+            yield from channel.drop()
+            raise
+
+    def _settling(self) -> Steps[None]:
+        # Nothing more is read: the connection is kept if its body was, to the last byte.
+        if self._channel is not None:
+            if self._body is not None and self._body.reusable:
+                yield from self._channel.finish(self._body.stand_in())
+            else:
+                yield from self._channel.drop()
+
+    def _next_attempt(self) -> tuple[Wire, Exchange]:
         request = self._request
         assert request is not None
         self._attempt += 1
-        self._status, self._headers, self._fields, self._body, self._result = None, [], (), None, None
+        self._status, self._fields, self._body, self._result = None, (), None, None
         self._key = _requests.api_key(self._client._api_key, os.environ)
         fields = {
             "host": ("Host", urlsplit(request.url).netloc),
@@ -175,12 +218,12 @@ class Call:
         }
         headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.values())
         self._exchange = Exchange(
-            transport.http,
+            self._transport.http,
             self._timeouts,
             self._client._limits,
             body_size=len(request.body),
             deadline=self._deadline,
-            exact_writes=transport.exact_writes,
+            exact_writes=self._transport.colour.exact_writes,
         )
         return Wire(request.method, request.url, headers, request.body), self._exchange
 
@@ -197,76 +240,50 @@ class Call:
         )
         if seconds is None:
             self._over = self._closed = True
-            error.partial = error.partial or self.transcript
-            self._mask(error)
+            self._attach(error)
         return seconds
 
     # -- the response head
 
-    def _on_head(self, channel: Channel | AsyncChannel) -> bool:
-        """Take the head; True: the status is an error, and its body is to be read with `_on_error_body`."""
+    def _on_head(self, channel: Channel) -> Steps[None]:
         self._fields = tuple(channel.headers)
         self._status = channel.status
-        self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
-        limits = self._client._limits
         good = 200 <= channel.status < 300
         try:
-            self._body = Body(channel.status, self._fields, limits)
+            self._body = Body(channel.status, self._fields, self._client._limits)
         except ASRWireError as error:
             if good or channel.status < 200:
                 channel.exchange.describe(error)
                 raise
-            self._body = None  # no trouble with a body hides the status it came with
         channel.exchange.head_read()
         if not good:
-            self._result = ResultStream(
-                False, http_status=channel.status, content_type=field(self._fields, b"content-type"), limits=limits
-            )
-            self._error_room = limits.error_body
-            channel.exchange.waiting_for_error_body()
-            return True
+            yield from self._on_error_status(channel, channel.status)
         self._answered = True
-        return False
 
-    def _wants_error_body(self) -> bool:
-        return self._body is not None and not self._body.at_end and self._error_room > 0
-
-    def _on_error_body(self, data: bytes) -> None:
-        assert self._body is not None
-        assert self._result is not None
-        if not data:
-            self._error_room = 0
-            return
+    def _on_error_status(self, channel: Channel, status: int) -> Steps[None]:
+        """Raise what the status means, with what the body says of it; or go on: no speech is a result."""
+        result, body = self._listening(), self._body
+        room = self._client._limits.error_body
+        channel.exchange.waiting_for_error_body()
         try:
-            content = self._body.receive(data)
+            while body is not None and not body.at_end and room > 0 and (data := (yield channel.read)):
+                room -= len(data)
+                result.receive_data(body.receive(data))
+        except ASRWireError as trouble:  # the status says more than what became of its body
+            result.receive_data(trouble.output or b"")
+        yield from self._settling()
+        try:
+            if 300 <= status < 400:
+                host = _host(field(self._fields, b"location"))
+                raise HTTPStatusError(f"HTTP status {status}: a redirect{host} is not followed")
+            self._batch.extend(result.receive_eof())
+            self._over = True
         except ASRWireError as error:
-            content = error.output or b""
-            self._error_room = 0
-        self._error_room -= len(data)
-        self._result.receive_data(content)
-
-    def _judge(self) -> None:
-        """Raise what the status means, or go on: no speech is a result."""
-        assert self._result is not None
-        assert self._exchange is not None
-        assert self._status is not None
-        location = field(self._fields, b"location")
-        error: ASRWireError
-        try:
-            if 300 <= self._status < 400:
-                host = _host(location)
-                raise HTTPStatusError(f"HTTP status {self._status}: a redirect{host} is not followed")
-            self._batch.extend(self._result.receive_eof())
-            self._answered = self._over = True
-            return
-        except ASRWireError as failed:
-            error = failed
-        after = _retry.retry_after(field(self._fields, b"retry-after"), time.time())
-        error.retry_after = after
-        self._describe(error)
-        error.retry_safe = error.sent != "complete" or _retry.not_taken(self._status, error.code, after)
-        error.phase = "head"
-        raise error from None
+            after = _retry.retry_after(field(self._fields, b"retry-after"), time.time())
+            self._describe(error)
+            error.phase, error.retry_after = "head", after
+            error.retry_safe = error.sent != "complete" or _retry.not_taken(status, error.code, after)
+            raise error from None
 
     # -- the body
 
@@ -340,14 +357,13 @@ class Call:
     def _describe(self, error: ASRWireError) -> None:
         if self._exchange is not None:
             self._exchange.describe(error)
+        self._attach(error)
+
+    def _attach(self, error: ASRWireError) -> None:
         error.partial = self.transcript
         error.request_id = error.request_id or self.request_id
         error.http_status = error.http_status or self._status
-        self._mask(error)
-
-    def _mask(self, error: ASRWireError) -> None:
-        # A service may echo the key it was given.
-        if self._key:
+        if self._key:  # a service may echo the key it was given
             error.args = tuple(_masked(value, self._key) for value in error.args)
             error.code = _masked(error.code, self._key)
             error.request_id = _masked(error.request_id, self._key)
@@ -374,8 +390,38 @@ class Call:
         if not self._answered:
             raise Closed("the stream is not open: enter it first (with client.stream(...) as stream)")
 
+    def _reading(self) -> Steps[Update | None]:
+        """The next update, or None at the end. Raises what ended the stream, after the updates before it, and once."""
+        self._check()
+        channel, body = self._channel, self._body
+        assert channel is not None
+        while not self._batch and not self._over:
+            assert body is not None
+            try:
+                channel.exchange.waiting(self._listening().events)
+                data = b"" if body.at_end else (yield channel.read)
+            except ASRWireError as error:
+                self._on_fault(error)
+            else:
+                self._on_data(data)
+            if self._over:
+                yield from self._settling()
+        return self._hand_out()
+
+    def _closing(self) -> Steps[None]:
+        self._closed = True
+        channel = self._channel
+        if channel is not None and not self._over:
+            yield from channel.interrupt()
+        if self._turn.acquire(blocking=False):
+            try:
+                self._shut()
+                if channel is not None:
+                    yield from channel.drop()
+            finally:
+                self._turn.release()
+
     def _hand_out(self) -> Update | None:
-        """The next update, or None at the end. Raises what ended the stream, once."""
         if self._batch:
             return self._batch.popleft()
         if self._error is not None:

@@ -1,0 +1,136 @@
+# The two colours: what waits, and how. Everything that has an order of steps is written once, as a generator that
+# yields each piece of I/O as a callable; `drive` calls them, `drive_async` awaits what they return.
+#
+# Knows: threads, events, sleeping, httpcore's names in either colour. Must not know: why anything is done.
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+from ._backend import AsyncTap, Tap
+
+T = TypeVar("T")
+
+Steps: TypeAlias = Generator[Callable[[], Any], Any, T]
+
+
+def drive(steps: Steps[T]) -> T:
+    """Run `steps`, each piece of I/O blocking."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                result = step()
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+async def drive_async(steps: Steps[T]) -> T:
+    """Run `steps`, each piece of I/O awaited. Cancellation goes through them like any exception."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                result = await step()
+            except GeneratorExit as error:  # the event loop is gone: the books are closed, nothing can be awaited
+                steps.throw(error)
+                while True:
+                    next(steps)
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+class Blocking:
+    """Threads."""
+
+    pool = "ConnectionPool"
+    tap = Tap
+    event = threading.Event
+    exact_writes = True
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def once(self, made: Callable[[], bool], make: Callable[[], None]) -> None:
+        with self._lock:
+            if not made():
+                make()
+
+    def wait(self, event: threading.Event, seconds: float | None) -> None:
+        event.wait(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def run(self, work: Callable[..., T], argument: Any) -> T:
+        return work(argument)
+
+    def ask(self, pool: Any, request: Any) -> Any:
+        return pool.handle_request(request)
+
+    def drain(self, response: Any) -> None:
+        for _ in response.stream:
+            pass
+        response.close()
+
+
+class Asynchronous:
+    """Tasks, on asyncio or trio."""
+
+    pool = "AsyncConnectionPool"
+    tap = AsyncTap
+    # An event loop's transport can have flushed its buffer by the time a write is reported as failed.
+    exact_writes = False
+
+    def __init__(self) -> None:
+        import anyio
+
+        self.event = anyio.Event
+        self._lock = anyio.Lock()
+
+    async def once(self, made: Callable[[], bool], make: Callable[[], None]) -> None:
+        from anyio import to_thread
+
+        async with self._lock:
+            if not made():
+                await to_thread.run_sync(make)
+
+    async def wait(self, event: Any, seconds: float | None) -> None:
+        import anyio
+
+        with anyio.move_on_after(seconds):
+            await event.wait()
+
+    async def sleep(self, seconds: float) -> None:
+        import anyio
+
+        await anyio.sleep(seconds)
+
+    async def run(self, work: Callable[..., T], argument: Any) -> T:
+        from anyio import to_thread
+
+        return await to_thread.run_sync(work, argument)
+
+    async def ask(self, pool: Any, request: Any) -> Any:
+        return await pool.handle_async_request(request)
+
+    async def drain(self, response: Any) -> None:
+        async for _ in response.stream:
+            pass
+        await response.aclose()
+
+
+Colour: TypeAlias = Blocking | Asynchronous
