@@ -21,7 +21,9 @@ class ChunkedDecoder:
         offset: bytes of the coded body consumed.
     """
 
-    def __new__(cls, *, max_line: int = 4096, max_extensions: int = 16384, max_trailers: int = 16384) -> ChunkedDecoder: ...
+    def __new__(
+        cls, *, max_line: int = 4096, max_extensions: int = 16384, max_trailers: int = 16384
+    ) -> ChunkedDecoder: ...
     @property
     def at_end(self) -> bool: ...
     @property

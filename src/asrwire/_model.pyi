@@ -167,7 +167,12 @@ class Amended(_Value):
 
 @final
 class Incomplete(_Value):
-    """The stream ended with this sentence open. ``reason``: as `Transcript.incomplete_reason`; ``kept``: as in `Partial`."""
+    """The stream ended with this sentence open.
+
+    Attributes:
+        reason: as `Transcript.incomplete_reason`.
+        kept: as in `Partial`.
+    """
 
     __match_args__: ClassVar[tuple[Literal["sentence"], Literal["reason"], Literal["kept"]]]
     sentence: Sentence

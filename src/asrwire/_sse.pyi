@@ -72,7 +72,8 @@ class EventStreamParser:
         """Makes the parser new; the limits stay."""
 
 class ResultEventParser(EventStreamParser):
-    """For the recognition services: an ``id`` line after data starts a new event (older gateways leave out blank lines)."""
+    """For the recognition services: an ``id`` line after data starts a new event, because older gateways leave out the
+    blank lines between events."""
 
     def __new__(cls, max_event_size: int = 8388608, max_event_lines: int = 65536) -> ResultEventParser: ...
     @property
