@@ -86,9 +86,10 @@ def random_plan(seed: int) -> Plan:
     ).in_scope()
 
 
-FLAGS = ("empty_finals", "revisions", "end_times", "moving", "stash", "amends", "repeats", "late", "swaps", "heartbeats",
-"keepalives",
-         "space", "bom")  # fmt: skip
+FLAGS = (
+    "empty_finals", "revisions", "end_times", "moving", "stash", "amends", "repeats", "late",
+    "swaps", "heartbeats", "keepalives", "space", "bom",
+)  # fmt: skip
 
 
 class Spoken(NamedTuple):

@@ -907,6 +907,34 @@ def test_after_many_cancellations_every_place_is_free(backend: str) -> None:
         anyio.run(scenario, backend=backend)
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_tasks_that_are_cancelled_twice(tls: bool) -> None:
+    async def call(client: AsyncClient) -> str:
+        async with client.stream(URL, model=MODEL) as stream:
+            return " ".join([sentence.text async for sentence in stream.sentences()])
+
+    async def scenario() -> None:
+        limits = Limits(connections=3)
+        url, context = server.base_url, contexts()[1]
+        async with AsyncClient(KEY, base_url=url, ssl_context=context, timeouts=LONG, limits=limits) as client:
+            for turn in range(40):
+                tasks = [asyncio.ensure_future(call(client)) for _ in range(6)]
+                for _ in range(turn):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(turn / 20_000)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.sleep(0)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            assert await asyncio.gather(*(call(client) for _ in range(30))) == ["one two"] * 30
+            assert client._transport._slots._busy == set()
+
+    with Server(GOOD, tls=tls) as server:
+        asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_read_that_was_cancelled_lost_nothing(backend: str) -> None:
     go_on = threading.Event()

@@ -411,15 +411,17 @@ class Call:
     def _closing(self) -> Steps[None]:
         self._closed = True
         channel = self._channel
-        if channel is not None and not self._over:
-            yield from channel.interrupt()
-        if self._turn.acquire(blocking=False):
-            try:
-                self._shut()
-                if channel is not None:
-                    yield from channel.drop()
-            finally:
-                self._turn.release()
+        try:
+            if channel is not None and not self._over:
+                yield from channel.interrupt()
+        finally:
+            if self._turn.acquire(blocking=False):
+                try:
+                    self._shut()
+                    if channel is not None:
+                        yield from channel.drop()
+                finally:
+                    self._turn.release()
 
     def _hand_out(self) -> Update | None:
         if self._batch:

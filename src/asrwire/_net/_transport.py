@@ -165,8 +165,14 @@ class Transport:
         yield from self._discard(self._slots.release(slot, reusable, time.monotonic()))
 
     def _discard(self, doomed: list[Connection]) -> Steps[None]:
+        stopped: BaseException | None = None
         for connection in doomed:
-            yield connection.tap.close
+            try:
+                yield connection.tap.close
+            except BaseException as error:  # a cancellation must not leave the others open
+                stopped = error
+        if stopped is not None:
+            raise stopped
 
 
 class Channel:
