@@ -43,7 +43,10 @@ def main() -> int:
     print(f"\nMedians of {rounds} interleaved rounds in one process; garbage collector {collector}.")
     differing = 0
     for part in options.parts or PARTS:
-        module = import_module(f"benchmarks.bench_{part}")
+        try:
+            module = import_module(f"benchmarks.bench_{part}")
+        except ModuleNotFoundError as missing:
+            parser.exit(2, f"{missing}: pip install --group bench (pip 25.1 or newer)\n")
         for name in module.CASES:
             table = module.contest(name, scale).run(rounds)
             print(f"\n{table}", flush=True)

@@ -83,7 +83,8 @@ class Peer:
             if not more:
                 return None
             data += more
-        head, _, body = data.partition(b"\r\n\r\n")
+        head, _, rest = data.partition(b"\r\n\r\n")
+        body = bytearray(rest)  # grows in place: uploads are large
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         size = int(fields.get(b"content-length", b"0"))
         while len(body) < size:
@@ -91,7 +92,7 @@ class Peer:
             if not more:
                 return None
             body += more
-        return head + b"\r\n\r\n" + body
+        return head + b"\r\n\r\n" + bytes(body)
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)

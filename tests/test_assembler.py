@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import random
 from typing import Any
 
 import orjson
 import pytest
 
+from asrwire import _decode
 from asrwire._errors import ASRWireError, Closed, HTTPStatusError, NoTimes, ServiceError, Timeout, Truncated
 from asrwire._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage
 from asrwire._stream import ResultStream, Update
@@ -529,6 +533,32 @@ def test_two_sentences_that_only_share_their_begin() -> None:
     assert lines(final("a.", 1, begin_time=0, end_time=50, words="a.@0-50"), later) == ["F0 a.", "F1 b."]
 
 
+def test_a_chain_of_finals_that_was_amended_away() -> None:
+    said = [final("x", begin_time=0), final("ab", None, begin_time=0), final("y", begin_time=500)]
+    assert lines(*said, final("abc", None, begin_time=0)) == ["F0 x", "F1 ab", "A0 y <- 0 x", "A1 abc <- 1 ab"]
+
+
+@pytest.mark.parametrize("group", range(4))
+def test_books_balance_whatever_is_said(group: int) -> None:
+    texts = ("ab", "ab c", "ab cd", "ab cd e", "ab cd ef", "ab d", "x", "x y", "")
+    for seed in range(group * 1500, (group + 1) * 1500):
+        rng = random.Random(seed)
+        said = []
+        for _ in range(rng.randint(2, 12)):
+            text, begin = rng.choice(texts), rng.choice((0, 0, 0, 500, 1000))
+            sentence = part(text, rng.choice((None, 0, 1, 2, 3, 4)), sentence_end=rng.random() < 0.65)
+            if rng.random() < 0.8:
+                sentence |= {"begin_time": begin}
+            if rng.random() < 0.6:
+                sentence |= {"end_time": begin + 100 * len(text)}
+            if rng.random() < 0.5:
+                timed = [f"{word}@{begin + 100 * i}-{begin + 100 * i + 80}" for i, word in enumerate(text.split())]
+                sentence |= {"words": words(" ".join(timed))}
+            said.append(sentence)
+        run(*said)
+        run(*said, partials=False)
+
+
 # -- text --------------------------------------------------------------------------------------------------------------
 
 
@@ -625,6 +655,12 @@ def test_a_fault_of_the_transport_ends_what_is_open(error: BaseException, reason
     assert outcome(data({"choices": [{"delta": {"content": "a"}}]}), DONE, eof=error) == OK
 
 
+def test_a_stream_is_neither_copied_nor_pickled() -> None:
+    for take in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            take(ResultStream())
+
+
 def test_the_end_comes_once() -> None:
     stream = ResultStream()
     stream.receive_data(event(part("a")))
@@ -669,6 +705,12 @@ def test_no_speech_in_every_encoding(body: Json) -> None:
 @pytest.mark.parametrize("payload", [b"ASR_RESPONSE_HAVE_NO_WORDS", b'"ASR_RESPONSE_HAVE_NO_WORDS"'])
 def test_no_speech_as_an_error_event_that_is_no_object(payload: bytes) -> None:
     assert outcome(b"event:error\n:HTTP_STATUS/400\ndata:" + payload + b"\n\n") == SILENT
+
+
+@pytest.mark.parametrize("code", _decode.NO_SPEECH)
+@pytest.mark.parametrize("body", ["{}", " {}\r\n", "Bad Request: {}", '"{}"', "data:{}\n\n", "event:error\ndata:{}"])
+def test_no_speech_as_the_plain_text_of_an_error_body(body: str, code: str) -> None:
+    assert outcome(body.format(code).encode(), http_status=400) == SILENT
 
 
 def _is_error(body: Json) -> bool:
@@ -761,6 +803,26 @@ def test_a_body_never_hides_the_status(body: bytes, code: str | None, message: s
         stream.receive_eof(Truncated("cut"))
     assert (caught.value.http_status, caught.value.code) == (400, code)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "options"),
+    [
+        (b'{"code":"FILE_403_FORBIDDEN","message":"GET %b refused"}', {}),
+        (b'{"code":"%b","message":"x"}', {}),
+        (b'{"message":"GET %b refused"}', {"http_status": 400}),
+        (b"<a href='%b'>gone</a>", {"http_status": 502}),
+        (b'event:error\ndata:{"message":"GET %b refused"}\n\n', {}),
+        (b"data:{ %b\n\n", {}), (b'{ "u": "%b" ]', {}), (b"<%b>", {"content_type": "text/html"}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("slash", [b"/", b"\\/"])
+def test_no_error_shows_the_query_of_a_url(body: bytes, options: Json, slash: bytes) -> None:
+    url = b"https://host/a.wav?Expires=1&Signature=SECRET".replace(b"/", slash)
+    with pytest.raises(ASRWireError) as caught:
+        run(body % url, **options)
+    assert "a.wav" in str(caught.value)
+    assert "SECRET" not in str(caught.value) + repr(caught.value)
 
 
 # -- text-only dialects ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import base64
 import os
 import pathlib
 import traceback
+from typing import Any
 
 import pytest
 
@@ -269,3 +270,21 @@ def test_every_documented_format_is_known() -> None:
     assert [load(f"https://example.com/a.{name}").format for name in documented] == documented
     recognised = {expected for _, _, expected in CONTENT}
     assert recognised == {*documented, None}
+
+
+def test_many_id3_tags_are_skipped_in_linear_time() -> None:
+    audio = Counted(b"ID3\x04\0\0\0\0\0\0" * 1000 + b"fLaC")
+    assert sniff(audio) == "flac"
+    assert audio.copied <= 8192
+
+
+class Counted(bytes):
+    """Bytes that count how many of them slices copy."""
+
+    copied = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if isinstance(key, slice):
+            self.copied += len(found)
+        return found

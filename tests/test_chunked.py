@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import array
+import copy
+import pickle
 import tracemalloc
 
 import pytest
@@ -215,6 +217,12 @@ def test_feed_refuses_memory_that_is_not_contiguous() -> None:
     with pytest.raises((BufferError, TypeError)):
         decoder.feed(memoryview(b"5-\r-\n-")[::2])
     assert decoder.feed(HELLO) == b"hello"
+
+
+def test_a_decoder_is_neither_copied_nor_pickled() -> None:
+    for take in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            take(ChunkedDecoder())
 
 
 def test_buffers_are_released() -> None:

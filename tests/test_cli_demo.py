@@ -255,6 +255,7 @@ def test_a_pipe_without_chinese_gets_question_marks(tmp_path: Path) -> None:
     done = run(tmp_path, "--fast", PYTHONUTF8="0", PYTHONIOENCODING="latin-1")
     assert done.returncode == 0
     assert "  0:24.1?0:26.3  S0       neutral    ????????????" in done.stdout.split("\n")
+    assert "0:24.1?0:26.3  S0  neutral    ????????????" in done.stderr.split("\n")
 
 
 # == in terminals ======================================================================================================
@@ -381,15 +382,38 @@ def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path, broken: str) -> N
 def test_a_directory_that_cannot_be_is_said_before_anything_is_played(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run(tmp_path, "--out", "file")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "asrwire demo: [Errno 17] File exists: 'file'\n"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "asrwire: [Errno 17] File exists: 'file'\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory that takes no files, even from root")
+def test_nor_is_anything_played_for_a_directory_that_takes_no_files(tmp_path: Path) -> None:
+    done = run(tmp_path, "--out", "/proc/self")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("asrwire: [Errno ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_stream_closed_before_the_start(tmp_path: Path, closed: int) -> None:
+    child = subprocess.run(
+        command("--fast"),
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: os.close(closed),
+    )
+    assert child.returncode == 0
+    assert (child.stdout == "", child.stderr == "") == (closed == 1, closed == 2)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_an_error_of_the_library_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "--fast", before="_demo.MODEL = 'fun-asr'")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.split("\n")[3:] == [
-        "asrwire demo: 'fun-asr' is a file-task model: it takes URLs through client.tasks",
+        "asrwire: 'fun-asr' is a file-task model: it takes URLs through client.tasks",
         "",
     ]
 

@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,9 +45,11 @@ def emulate(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
             process.kill()
 
 
-def transcribe(base_url: str, **options: Any) -> httpcore.Response:
+def transcribe(base_url: str, audio: str | None = None, **options: Any) -> httpcore.Response:
     headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
     body = json.loads((SAMPLES / "qwen_asr_dashscope_request.json").read_bytes())
+    if audio is not None:
+        body["input"]["messages"][1]["content"][0]["audio"] = audio
     with httpcore.ConnectionPool(**options) as pool:
         return pool.request(
             "POST",
@@ -68,6 +71,37 @@ def test_emulate_until_interrupted() -> None:
     [line] = log.splitlines()
     path = "/api/v1/services/aigc/multimodal-generation/generation"
     assert line[8:] == f" POST {path} 200 qwen3-asr-flash, 1 event"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_emulate_keeps_no_audio() -> None:
+    def resident(process: subprocess.Popen[str]) -> int:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])  # kB
+
+    with emulate() as (process, exports):
+        audio = "data:audio/wav;base64," + "AAAA" * 2**20
+        transcribe(exports["DASHSCOPE_BASE_URL"], audio)
+        before = resident(process)
+        for _ in range(30):
+            assert transcribe(exports["DASHSCOPE_BASE_URL"], audio).status == 200
+        assert resident(process) - before < 60_000
+
+
+def test_emulate_file_tasks() -> None:
+    headers = {"Authorization": "Bearer k", "Content-Type": "application/json", "X-DashScope-Async": "enable"}
+    body = (SAMPLES / "funasr_submit_request.json").read_bytes()
+    with emulate() as (_, exports), httpcore.ConnectionPool() as pool:
+        base_url = exports["DASHSCOPE_BASE_URL"]
+        reply = pool.request("POST", base_url + "/services/audio/asr/transcription", headers=headers, content=body)
+        task_id = json.loads(reply.content)["output"]["task_id"]
+        deadline = time.monotonic() + 30
+        output: dict[str, Any] = {}
+        while output.get("task_status") != "SUCCEEDED":
+            assert time.monotonic() < deadline
+            output = json.loads(pool.request("GET", f"{base_url}/tasks/{task_id}", headers=headers).content)["output"]
+        result = pool.request("GET", output["results"][0]["transcription_url"])
+        assert json.loads(result.content)["file_url"] == output["results"][0]["file_url"]
 
 
 def test_emulate_a_sample_over_tls() -> None:
@@ -108,6 +142,17 @@ def test_usage(arguments: list[str], code: int, capsys: pytest.CaptureFixture[st
     assert "usage: asrwire" in (printed.err if code else printed.out)
 
 
+@pytest.mark.parametrize("command", [[], ["demo"], ["emulate"]])
+def test_help_has_an_example_and_fits_80_columns(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "\nexamples:\n  asrwire " in printed
+    assert max(map(len, printed.split("\n"))) < 80
+
+
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module = types.ModuleType("asrwire.cli._demo")
@@ -127,6 +172,7 @@ def test_demo_is_given_its_arguments(demo: types.ModuleType) -> None:
     ("error", "code", "printed"),
     [
         (ConfigError("two\nlines"), 2, "asrwire: two lines\n"),
+        (PermissionError(13, "Permission denied", "d"), 2, "asrwire: [Errno 13] Permission denied: 'd'\n"),
         (ZeroDivisionError("oops"), 2, "asrwire: ZeroDivisionError: oops\n"),
         (KeyboardInterrupt(), 130, ""),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import threading
+import types
 from typing import Any
 
+import httpcore
 import pytest
 
 from asrwire import (
@@ -634,6 +637,56 @@ def test_an_answer_before_the_upload_ended() -> None:
     )
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_an_answer_to_an_upload_that_is_read_no_further(colour: Colour, tls: bool) -> None:
+    big = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(9 * 2**20)
+
+    def answer(peer: Peer) -> None:
+        peer.sock.recv(1000)
+        peer.send(sized(b'{"code":"InvalidApiKey"}', b"401 Unauthorized"))
+        server.saw_close.wait(HANG)
+
+    async def scenario() -> Any:
+        async with colour.client(server, timeouts=short(write=0.3)) as client:
+            with pytest.raises(HTTPStatusError) as caught:
+                await client.transcribe(big, model=MODEL)
+            server.saw_close.set()
+            return caught.value
+
+    if tls and colour.name != "sync":
+        pytest.skip("a TLS layer whose write was cancelled can be read no more")
+    with Server(answer, raw=True, tls=tls) as server:
+        error = colour.run(scenario)
+        assert server.connections == 1
+    assert (error.http_status, error.code, error.sent, error.retry_safe) == (401, "InvalidApiKey", "partial", True)
+
+
+def test_a_stream_keeps_neither_audio_nor_request(colour: Colour) -> None:
+    size = 2**20
+
+    def largest(start: Any) -> int:
+        seen: set[int] = set()
+        found, queue = 0, [start]
+        while queue:
+            it = queue.pop()
+            if id(it) not in seen and not isinstance(it, type | types.ModuleType | types.FunctionType):
+                seen.add(id(it))
+                found = max(found, len(it) if isinstance(it, bytes | str) else 0)
+                queue += gc.get_referents(it)
+        return found
+
+    async def scenario() -> None:
+        async with colour.client(server) as client:
+            stream = client.stream(b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(size), model=MODEL)
+            assert largest(stream) > size
+            async with stream:
+                assert largest(stream) < size
+
+    with Server(then(CHUNKED, last="wait")) as server:
+        colour.run(scenario)
+        server.requests.clear()
+
+
 def test_a_large_upload_arrives_whole(colour: Colour) -> None:
     big = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(range(256)) * 4096 * 4
 
@@ -817,6 +870,55 @@ def test_the_key_is_never_shown(colour: Colour) -> None:
         texts = colour.run(scenario)
     assert "bad key ***" in texts[0]
     assert not any(KEY in text for text in texts)
+
+
+def test_no_frame_or_context_of_an_error_holds_the_key(colour: Colour) -> None:
+    names = dict(vars(httpcore))
+
+    class Sync(httpcore.MockStream):
+        def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            raise httpcore.WriteTimeout(buffer)
+
+    class Async(httpcore.AsyncMockStream):
+        async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            raise httpcore.WriteTimeout(buffer)
+
+    class Backend(httpcore.MockBackend):
+        def connect_tcp(self, *arguments: Any, **options: Any) -> Any:
+            return Sync([])
+
+    class AsyncBackend(httpcore.AsyncMockBackend):
+        async def connect_tcp(self, *arguments: Any, **options: Any) -> Any:
+            return Async([])
+
+    names["SyncBackend"] = lambda: Backend([])
+    names["AnyIOBackend"] = names["TrioBackend"] = lambda: AsyncBackend([])
+
+    async def scenario() -> ASRWireError:
+        settings = {"base_url": "http://127.0.0.1/api/v1", "http": types.SimpleNamespace(**names)}
+        async with colour.client(timeouts=short(total=0.1), **settings) as client:
+            with pytest.raises(Timeout) as caught:
+                await client.transcribe(URL, model=MODEL)
+            return caught.value
+
+    error = colour.run(scenario)
+    assert error.__context__ is None
+    trace = error.__traceback__
+    while trace is not None:
+        if "asrwire" in trace.tb_frame.f_code.co_filename:
+            assert KEY not in repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+
+
+def test_cut_context_is_warned_of_once(colour: Colour) -> None:
+    async def scenario() -> None:
+        async with colour.client(server) as client:
+            with pytest.warns(UserWarning, match="cuts it after 400") as caught:
+                await client.transcribe(URL, model="fun-asr-flash-2026-06-15", context=[("user", "x" * 401)])
+            assert len(caught) == 1
+
+    with Server(sized(b'{"output":{"text":"hi"}}')) as server:
+        colour.run(scenario)
 
 
 BAD_HEADERS = [

@@ -189,6 +189,8 @@ def changed(kind: str, path: str, value: Any) -> dict[str, Any]:
         ("flash", "input/messages", [USER_TURN, ASSISTANT_TURN] * 5 + [FLASH_AUDIO]),
         ("flash", "input/messages", [USER_TURN, FLASH_AUDIO]),
         ("flash", "input/messages/0/content/0/input_audio/data", "data:audio/mpeg;base64,SUQz"),
+        ("flash", "input/messages/0/content/0/input_audio/data", "DATA:audio/mpeg;base64,SUQz"),
+        ("flash", "input/messages/0/content/0/input_audio/data", "HTTPS://a.test/a.wav"),
         ("qwen-audio-3.0", "parameters/vocabulary", {"张三": 5, "李四": 50}),
         ("qwen-audio-3.1", "parameters/speaker_diarization_enabled", True),
         ("qwen-audio-3.1", "parameters/keep_dialect", True),
@@ -431,7 +433,7 @@ def test_models_served_elsewhere(kind: str, model: str, code: str) -> None:
     assert model in message
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/tasks/abc", "/compatible-mode/v1/models"])
+@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/tasks/a/b", "/compatible-mode/v1/models"])
 def test_unknown_paths(path: str) -> None:
     with Emulator(PLAIN) as emulator:
         origin = emulator.base_url.removesuffix("/api/v1")
@@ -923,6 +925,13 @@ def test_the_port_is_taken() -> None:
         assert f":{port}/" in emulator.base_url
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_listening_everywhere_the_urls_can_be_reached(tls: bool) -> None:
+    with Emulator(PLAIN, host="0.0.0.0", tls=tls) as emulator:
+        assert "://127.0.0.1:" in emulator.base_url
+        ask(emulator, "qwen")
+
+
 # == TLS ===============================================================================================================
 
 
@@ -1002,6 +1011,17 @@ def test_sample_status_and_type() -> None:
         assert header(ask(emulator, "qwen"), b"content-type") == b"application/json"
 
 
+@pytest.mark.parametrize(
+    "literal", [Sample(b"", content_type="application/json"), Sample(b"", content_type="text/event-stream")]
+)
+def test_an_answer_without_a_body_is_complete_when_its_head_has_left(literal: Sample) -> None:
+    with Emulator(literal) as emulator:
+        for _ in range(20):  # the record is read right behind the head
+            assert ask(emulator, "qwen").content == b""
+            assert emulator.sent[-1].complete
+    assert {sent.events for sent in emulator.sent} == {0}
+
+
 # == scripts and arguments =============================================================================================
 
 
@@ -1073,7 +1093,7 @@ def test_one_word_sentences_and_words_without_text() -> None:
     [
         ({"envelope": "bare"}, ConfigError, "envelope is one of doc, public, workspace"),
         ({"faults": ("stall",)}, ConfigError, "faults are not supported yet"),
-        ({"clock": 1}, ConfigError, "clock is not supported yet"),
+        ({"clock": 1}, ConfigError, "clock is None or 'virtual', not 1"),
         ({"speed": 0}, ConfigError, "speed must be positive"),
         ({"speed": float("inf")}, ConfigError, "speed must be positive"),
         ({"speed": "fast"}, TypeError, "speed is a number"),
@@ -1081,6 +1101,9 @@ def test_one_word_sentences_and_words_without_text() -> None:
         ({"port": -1}, ConfigError, "port must be 0 to 65535"),
         ({"port": 65536}, ConfigError, "port must be 0 to 65535"),
         ({"port": "80"}, TypeError, "port is an int"),
+        ({"host": None}, TypeError, "host is a str"),
+        ({"host": ""}, ConfigError, "host is a name or an address"),
+        ({"host": "a\0b"}, ConfigError, "host is a name or an address"),
         ({"transcript": 7}, TypeError, "transcript is a Script"),
         ({"transcript": "missing.sse"}, ConfigError, "cannot read the sample missing.sse"),
         ({"transcript": "a.txt"}, ConfigError, "a sample is a .sse or a .json file"),
@@ -1101,9 +1124,17 @@ def test_wrong_arguments(arguments: dict[str, Any], error: type[Exception], mess
         (lambda: Script.from_texts([]), ConfigError),
         (lambda: Script.from_texts(["..."]), ConfigError),
         (lambda: Script.from_texts([""]), ConfigError),
+        (lambda: Script.from_texts(["a"], speakers=()), ConfigError),
+        (lambda: Script.from_texts(["a"], languages=()), ConfigError),
+        (lambda: Script.from_texts(["a"], emotions=()), ConfigError),
+        (lambda: Script.from_texts(["a"], languages=("\ud800",)), ConfigError),
+        (lambda: Script((Sentence(0, 1, 0, 0, 5, "\udfff", (word(0, 5, "\udfff"),)),)), ConfigError),
         (lambda: Sample("text"), TypeError),
         (lambda: Sample(b"", status="200"), TypeError),
         (lambda: Sample(b"", status=100), ConfigError),
+        (lambda: Sample(b"x", status=204), ConfigError),
+        (lambda: Sample(b"x", content_type=b"text/html"), TypeError),
+        (lambda: Sample(b"x", content_type="text/html\n"), ConfigError),
     ],
 )
 def test_wrong_scripts_and_samples(make: Any, error: type[Exception]) -> None:

@@ -320,6 +320,16 @@ def test_sentences_are_a_sequence() -> None:
     assert repr(sentences) == "<3 sentences of a file>"
 
 
+def test_no_repr_shows_the_query_of_a_url() -> None:
+    url = "https://host/a.wav?Expires=1&Signature=SECRET"
+    read = read_result(orjson.dumps({"file_url": url, "transcripts": []}))
+    failed = FileFailed(file_url=url, message=f"GET {url} refused", error=ServiceError(f"GET {url}"))
+    assert (read.file_url, failed.file_url) == (url, url)
+    assert repr(read).startswith("FileResult(file_url='https://host/a.wav', audio_format=None, ")
+    assert repr(failed).startswith("FileFailed(file_url='https://host/a.wav', code=None, message='GET https://host/a.wa")
+    assert "SECRET" not in repr(read) + repr(failed)
+
+
 def test_texts_keep_their_spacing() -> None:
     transcript = only(of({"text": " a "}, {"text": "b\n"}))
     assert [sentence.text for sentence in transcript.sentences] == [" a ", "b\n"]

@@ -23,11 +23,14 @@ TOP_LEVEL = {
 FLOORS = [
     ["_errors", "_sse", "_chunked"],
     ["_limits", "_model", "_timeline"],
-    ["_decode", "_assembler", "_audio", "_options", "_requests", "_retry", "formats", "_transcript", "_files"],
-    ["_stream", "_net"],
-    ["_client"],
+    [
+        "_decode", "_assembler", "_codes", "_task", "_audio", "_options", "_requests", "_retry", "formats",
+        "_transcript", "_files",
+    ],
+    ["_stream", "_tasks", "_net"],
+    ["_tasks_client", "_client"],
     ["__init__"],
-    ["emulator", "cli"],
+    ["emulator", "cli", "__main__"],
 ]
 PLACE = {name: (floor, i) for floor, names in enumerate(FLOORS) for i, name in enumerate(names)}
 

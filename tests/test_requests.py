@@ -103,6 +103,8 @@ def test_samples(name: str, stream: bool) -> None:
     openai = name == "qwen_asr_openai_request"
     if openai:
         expected["stream"] = stream
+    if name == "qwen_asr_dashscope_request":  # the documents leave it out, the service's own SDKs always send it
+        expected["parameters"]["result_format"] = "message"
     assert json.loads(made.body) == expected
     assert made.method == "POST"
     assert made.url == (OPENAI_URL if openai else NATIVE_URL)
@@ -307,6 +309,16 @@ def test_endpoint_types(name: str) -> None:
         resolve(**{name: b"x"}, environ={})  # type: ignore[arg-type]
 
 
+def test_a_traceback_with_locals_shows_no_key_of_the_environment() -> None:
+    environ = collections.UserDict({"DASHSCOPE_API_KEY": "sk-SECRET"})
+    for arguments, error in (({"region": "A"}, ConfigError), ({"workspace": 1}, TypeError)):
+        with pytest.raises(error) as caught:
+            resolve(**arguments, environ=environ)  # type: ignore[arg-type]
+        frames = caught.value.__traceback__.tb_next if caught.value.__traceback__ else None  # without this test's own
+        shown = traceback.TracebackException(error, caught.value, frames, capture_locals=True).format()
+        assert "SECRET" not in "".join(shown)
+
+
 # == keys ===========================================================================================================
 
 
@@ -402,7 +414,7 @@ MODELS = [
 @pytest.mark.parametrize(("model", "family"), MODELS)
 def test_families(model: str, family: str) -> None:
     made = request(model)
-    openai = family == "qwen3-asr-flash"
+    openai = family == "qwen3-asr-flash" and not model.endswith("-us")
     assert (made.family, made.url) == (family, OPENAI_URL if openai else NATIVE_URL)
     assert json.loads(made.body)["model"] == model
     assert request(model, protocol="dashscope").url == NATIVE_URL
@@ -469,6 +481,7 @@ def test_a_family_given_wins_over_the_name() -> None:
         ({"model": "fun-asr-realtime", "protocol": "openai"}, "not offered for fun-asr-realtime"),
         ({"model": "qwen-audio-3.0-asr-flash", "protocol": "openai"}, "not offered for qwen-audio"),
         ({"model": "qwen3-asr-flash", "protocol": "openai", "endpoints": US}, "not offered for the region us-east-1"),
+        ({"model": "qwen3-asr-flash-us", "protocol": "openai"}, "not offered for the region us-east-1"),
         ({"model": "qwen3-asr-flash", "protocol": "open-ai"}, "did you mean 'openai'"),
         ({"model": "qwen3-asr-flash", "protocol": ""}, "known: dashscope, openai"),
         ({"model": "qwen3-asr-flash", "family": "qwen"}, "known: fun-asr-flash, fun-asr-realtime, qwen-audio"),
@@ -512,14 +525,17 @@ def test_qwen_openai() -> None:
         request("qwen3-asr-flash", include_usage=True)
 
 
+MESSAGE = {"result_format": "message"}
+
+
 def test_qwen_native() -> None:
     user = {"role": "user", "content": [{"audio": HELLO}]}
     made = request("qwen3-asr-flash", protocol="dashscope")
-    assert json.loads(made.body) == {"model": "qwen3-asr-flash", "input": {"messages": [user]}, "parameters": {}}
+    assert json.loads(made.body) == {"model": "qwen3-asr-flash", "input": {"messages": [user]}, "parameters": MESSAGE}
     assert body("qwen3-asr-flash-us", endpoints=US, context="c", language="en", enable_itn=True) == {
         "model": "qwen3-asr-flash-us",
         "input": {"messages": [{"role": "system", "content": [{"text": "c"}]}, user]},
-        "parameters": {"asr_options": {"language": "en", "enable_itn": True}},
+        "parameters": {"asr_options": {"language": "en", "enable_itn": True}, **MESSAGE},
     }
     with pytest.raises(ConfigError, match="DashScope always sends usage"):
         request("qwen3-asr-flash", protocol="dashscope", stream=True, include_usage=True)
@@ -530,7 +546,7 @@ def test_incremental_output(incremental: bool) -> None:
     extra = {"incremental_output": incremental}
     made = request("qwen3-asr-flash", protocol="dashscope", stream=True, extra=extra)
     assert made.incremental is incremental
-    assert json.loads(made.body)["parameters"] == extra
+    assert json.loads(made.body)["parameters"] == extra | MESSAGE
     assert request("fun-asr-flash", stream=True, extra=extra).incremental is None
     with pytest.raises(TypeError, match="must be a bool"):
         request("qwen3-asr-flash", protocol="dashscope", extra={"incremental_output": "true"})
@@ -639,7 +655,8 @@ def test_extra_is_merged_last_and_deep() -> None:
     }
     made = body("fun-asr-flash", sample_rate=16000, extra={"keep_dialect": True, "sample_rate": 8000, "x": (1, [None])})
     assert made["parameters"] == {"format": "wav", "sample_rate": 8000, "keep_dialect": True, "x": [1, [None]]}
-    assert body("qwen3-asr-flash", protocol="dashscope", extra={"asr_options": 1})["parameters"] == {"asr_options": 1}
+    made = body("qwen3-asr-flash", protocol="dashscope", extra={"asr_options": 1, "result_format": "text"})
+    assert made["parameters"] == {"asr_options": 1, "result_format": "text"}
     options = {"include_usage": True, "new": 1}
     assert body("qwen3-asr-flash", stream=True, extra={"stream_options": options})["stream_options"] == options
 

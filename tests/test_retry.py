@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from asrwire import (
@@ -146,6 +148,7 @@ EPOCH = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
         ("soon", None),
         ("Tue, 14 Nov 2023 22:13:50 GMT", 30.0),
         ("Tuesday, 14-Nov-23 22:13:50 GMT", 30.0),
+        ("Tue Nov 14 22:13:50 2023", 30.0),
         ("Tue, 14 Nov 2023 22:13:10 GMT", None),
         ("Tue, 99 Nov 2023 22:13:50 GMT", None),
         ("Tue, 14 Nov 99999999999 22:13:50 GMT", None),
@@ -153,3 +156,13 @@ EPOCH = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, EPOCH) == seconds
+
+
+def test_a_date_is_gmt_wherever_this_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert retry_after("Tue Nov 14 22:13:50 2023", EPOCH) == 30.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import array
+import copy
 import pickle
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -520,6 +523,55 @@ def test_buffers_are_released() -> None:
     with pytest.raises(Closed):
         parser.feed(buffer)
     buffer += b"still free"
+
+
+def test_a_parser_is_neither_copied_nor_pickled() -> None:
+    class Derived(EventStreamParser):
+        pass
+
+    for parser in (EventStreamParser(), Derived()):
+        for take in (copy.copy, copy.deepcopy, *(partial(pickle.dumps, protocol=n) for n in range(6))):
+            with pytest.raises(TypeError, match="neither copied nor pickled"):
+                take(parser)
+
+
+def test_a_derived_parser_is_a_parser() -> None:
+    class Counting(EventStreamParser):
+        seen = 0
+
+        def feed(self, data: Any) -> list[ServerSentEvent]:
+            events = super().feed(data)
+            self.seen += len(events)
+            return events
+
+    parser = Counting(max_event_size=10)
+    assert [event.data for event in parser.feed(b"data:a\n\ndata:b\n\n")] == ["a", "b"]
+    assert parser.seen == 2
+    with pytest.raises(LimitExceeded):
+        parser.feed(b"data:0123456789")
+
+
+def test_after_no_memory_a_parser_refuses_input() -> None:
+    # What was being read is lost, and with it the place in the stream.
+    memory = pytest.importorskip("_testcapi")
+    reads = [b"id:\xe4\xbd\xa0\nevent:\xe4\xbd\xa0\n:\xe4\xbd\xa0\ndata:1\ndata:2\n\nda", b"ta:3\n\n", b"data:4\n\n"]
+    refused = 0
+    for allocations in range(30):
+        parser = EventStreamParser()
+        try:
+            memory.set_nomemory(allocations, allocations + 1)
+            try:
+                parser.feed(reads[0])
+            finally:
+                memory.remove_mem_hooks()
+        except MemoryError:
+            refused += 1
+            with pytest.raises(Closed):
+                parser.feed(reads[1])
+            parser.reset()
+            parser.feed(reads[0])
+        assert [event.data for read in reads[1:] for event in parser.feed(read)] == ["3", "4"]
+    assert refused > 3
 
 
 def test_after_close() -> None:

@@ -10,8 +10,10 @@ from collections import Counter
 
 import pytest
 
+from asrwire import formats
 from asrwire._errors import NoTimes
 from asrwire._model import Sentence, Usage, Word
+from asrwire._stream import ResultStream
 from asrwire._timeline import WordTimeline
 from asrwire._transcript import Finding, Transcript
 
@@ -77,6 +79,19 @@ def test_sentences_become_a_tuple_and_issues_a_copy() -> None:
     assert transcript.sentences == (HELLO,)
     assert transcript.issues == Counter(late_partial=1)
     assert transcript.issues["never_seen"] == 0
+
+
+def test_texts_are_joined_once_and_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    joins = []
+    join = formats.join
+    monkeypatch.setattr(formats, "join", lambda texts: joins.append(1) or join(texts))
+    stream = ResultStream()
+    stream.receive_data(b'data:{"sentence":{"sentence_id":1,"sentence_end":true,"text":"a"}}\n\n')
+    transcript = stream.transcript
+    assert (transcript.request_id, joins) == (None, [])
+    assert (transcript.text, transcript.text, len(joins)) == ("a", "a", 1)
+    assert transcript.channels is transcript.channels
+    assert not hasattr(transcript, "nothing")
 
 
 def test_incomplete() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import ssl
@@ -38,9 +39,10 @@ from asrwire import (
 )
 from asrwire._net._body import Body, field
 from asrwire._net._colour import drive_async
-from asrwire._net._exchange import WRITE_SIZE, Exchange
+from asrwire._net._exchange import LONGEST, WRITE_SIZE, Exchange
 from asrwire._net._proxy import make_proxy, proxy_of_environment
 from asrwire._net._slots import Slot, Slots, Waiter
+from asrwire._net._transport import Channel
 from tests.servers import (
     CHUNKED,
     END,
@@ -154,6 +156,13 @@ def test_no_timers_at_all() -> None:
     assert it.left() is None
 
 
+def test_a_timer_of_years_fits_into_one_wait() -> None:
+    it = exchange(Clock(), timeouts=Timeouts(connect=1e300, head=4294967.4))
+    it.connecting()
+    assert it.left() == LONGEST
+    assert LONGEST * 1000 < 2**31
+
+
 @pytest.mark.parametrize(("exact", "last"), [(True, "partial"), (False, "complete")])
 def test_sent_is_counted_from_the_bytes(exact: bool, last: str) -> None:
     size = 2 * WRITE_SIZE + 1
@@ -182,6 +191,23 @@ def test_a_tunnel_is_not_the_request() -> None:
         it.head_bytes(b"HTTP/1.1 200 OK\r\n\r\nmore")
     send(it, b"POST / HTTP/1.1\r\n\r\n")
     assert it.sent == "complete"
+
+
+def test_a_refused_tunnel_may_have_a_body() -> None:
+    it = exchange(Clock())
+    it.connecting()
+    send(it, b"CONNECT x:443 HTTP/1.1\r\n\r\n")
+    head = b"HTTP/1.1 407 No\r\nContent-Length: 4\r\n\r\n"
+    assert it.head_bytes(head + b"body") == head
+
+
+def test_nothing_is_safe_to_repeat_once_the_body_has_begun() -> None:
+    it = exchange(Clock(), body_size=1)
+    it.connecting()
+    send(it, b"POST / HTTP/1.1\r\n\r\n")
+    assert it.fault(httpcore.ReadError()).retry_safe
+    it.head_read()
+    assert (it.sent, it.fault(httpcore.ReadError()).retry_safe) == ("partial", False)
 
 
 HEAD_AND_MORE = b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\nBODY"
@@ -476,6 +502,56 @@ def test_a_pool_of_the_callers_making(colour: Colour) -> None:
     assert seen == [(contexts()[1], None)]
 
 
+def test_a_pool_maker_that_fails(colour: Colour) -> None:
+    made = []
+
+    def pool(*, network_backend: Any, ssl_context: Any, proxy: Any) -> Any:
+        made.append(network_backend)
+        raise ValueError("mine")
+
+    async def scenario() -> None:
+        async with colour.client(base_url="http://127.0.0.1/api/v1", http=pool) as client:
+            with pytest.raises(ConfigError, match="ValueError") as caught:
+                await client.transcribe(URL, model=MODEL)
+            assert str(caught.value.__cause__) == "mine"
+            assert len(made) == 1
+
+    colour.run(scenario)
+
+
+def test_a_client_closed_while_a_call_makes_its_connection() -> None:
+    def pool(*, network_backend: Any, ssl_context: Any, proxy: Any) -> Any:
+        client.close()
+        return httpcore.ConnectionPool(network_backend=network_backend)
+
+    with Server(GOOD) as server, Client(KEY, base_url=server.base_url, timeouts=LONG, http=pool) as client:
+        with pytest.raises(Closed):
+            client.transcribe(URL, model=MODEL)
+        assert server.requests == []
+
+
+def test_a_stream_closed_before_there_is_a_channel_to_interrupt(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with colour.client(server) as client:
+            stream = client.stream(URL, model=MODEL)
+            call = getattr(stream, "inner", stream)
+
+            class Late(Channel):
+                def __init__(self, *arguments: Any) -> None:
+                    super().__init__(*arguments)
+                    call._closed = True  # what close() in another thread does first
+
+            monkeypatch.setattr("asrwire._net._call.Channel", Late)
+            with pytest.raises(Closed):
+                await stream.__aenter__()
+
+    with Server(GOOD) as server:
+        colour.run(scenario)
+        assert server.requests == []
+
+
 # == connecting =======================================================================================================
 
 
@@ -713,6 +789,83 @@ def test_close_from_another_task(backend: str, tls: bool, how: str) -> None:
     assert type(got[1]) is Closed
 
 
+@pytest.mark.parametrize("wait", ["for a place", "before the next attempt"])
+def test_close_from_another_thread_ends_a_wait(wait: str) -> None:
+    waiting = threading.Event()
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            assert timeout > HANG
+            waiting.set()
+            return super().wait(timeout)
+
+    first = GOOD if wait == "for a place" else sized(b"", b"429 Too Many", more=b"Retry-After: 50\r\n")
+    timeouts, limits = Timeouts(connect=HANG, head=HANG, pool=50), Limits(connections=1)
+    with (
+        Server(first, GOOD) as server,
+        ThreadPoolExecutor(1) as threads,
+        Client(KEY, base_url=server.base_url, timeouts=timeouts, limits=limits) as client,
+    ):
+        client._transport.colour.event = Event  # type: ignore[misc, assignment]
+        client._transport._slots._wake = Event
+        held = client.stream(URL, model=MODEL)
+        if wait == "for a place":
+            held.__enter__()
+        stream = client.stream(URL, model=MODEL)
+        entering = threads.submit(stream.__enter__)
+        assert waiting.wait(HANG)
+        stream.close()
+        assert type(entering.exception(HANG)) is Closed
+        held.close()
+        assert len(server.requests) == 1
+        assert client._transport._slots._busy == set()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_close_from_another_task_ends_a_wait(backend: str) -> None:
+    async def scenario() -> None:
+        timeouts = Timeouts(head=HANG, pool=50)
+        client = AsyncClient(KEY, base_url=server.base_url, timeouts=timeouts, limits=Limits(connections=1))
+        async with client, client.stream(URL, model=MODEL):
+            stream = client.stream(URL, model=MODEL)
+
+            async def enter() -> None:
+                with pytest.raises(Closed):
+                    await stream.__aenter__()
+
+            with anyio.fail_after(HANG):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(enter)
+                    while not client._transport._slots._queue:
+                        await anyio.lowlevel.checkpoint()
+                    await stream.aclose()
+
+    with Server(lambda peer: (peer.send(CHUNKED), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
+        anyio.run(scenario, backend=backend)
+
+
+def test_a_connection_that_is_being_interrupted_is_not_kept() -> None:
+    # close() from another thread in the moment the last byte was read: it would strike whoever has the connection next.
+    with (
+        Server(GOOD) as server,
+        Client(KEY, base_url=server.base_url, timeouts=LONG) as client,
+        client.stream(URL, model=MODEL) as stream,
+    ):
+        channel = stream._channel
+        assert channel is not None
+        colour = client._transport.colour
+        drain = colour.drain
+
+        def then_close(response: Any) -> None:
+            drain(response)
+            channel.exchange.closed = True  # the first half of interrupt()
+
+        colour.drain = then_close  # type: ignore[method-assign, assignment]
+        assert len(list(stream)) == 2
+        assert client._transport._slots._idle_count == 0
+
+
 def test_a_second_reader_is_refused() -> None:
     with Server(lambda peer: (peer.send(CHUNKED), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
         client = Client(KEY, base_url=server.base_url, timeouts=LONG)
@@ -781,6 +934,37 @@ def test_a_loop_that_ends_closes_the_books() -> None:
     coroutine.send(None)
     coroutine.close()
     assert done == ["cleaned up"]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_loop_that_is_gone_with_a_stream_open() -> None:
+    steps: list[Any] = []
+
+    async def read(client: AsyncClient) -> None:
+        async with client.stream(URL, model=MODEL) as stream:
+            async for _ in stream:
+                steps.append(stream)
+                await anyio.sleep_forever()
+
+    with Server(lambda peer: (peer.send(CHUNKED + chunk(ONE)), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
+        loop = asyncio.new_event_loop()
+        client = AsyncClient(KEY, base_url=server.base_url, timeouts=LONG)
+        coroutine = read(client)
+        task = loop.create_task(coroutine)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+        async def until_read() -> None:
+            while not steps:
+                await asyncio.sleep(0)
+
+        loop.run_until_complete(until_read())
+        loop.close()
+        coroutine.close()  # as the garbage collector would
+        steps.clear()
+        assert client._transport._slots._busy == set()
+        del task, coroutine, client
+        gc.collect()
+        assert server.saw_close.wait(HANG)
 
 
 # == cancellation =====================================================================================================
@@ -1036,7 +1220,7 @@ def test_plain_http_through_a_proxy(colour: Colour) -> None:
 
 @pytest.mark.parametrize("status", [b"407 Proxy Authentication Required", b"502 Bad Gateway"])
 def test_a_proxy_that_refuses(colour: Colour, status: bytes) -> None:
-    with Server(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n") as proxy:
+    with Server(sized(b"<html>no</html>", status)) as proxy:
         settings = {"base_url": "https://127.0.0.1:1/api/v1", "ssl_context": contexts()[1]}
         error = failure(colour, client_of(colour, proxy=f"http://me:secret@127.0.0.1:{proxy.port}", **settings))
     assert (type(error), error.phase, error.sent, error.retry_safe) == (ConnectFailed, "connect", "none", True)

@@ -10,7 +10,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF
+from cpython.ref cimport Py_DECREF, Py_XDECREF
 from libc.string cimport memcpy
 
 from ._errors import Closed, ConfigError, LimitExceeded, ProtocolError
@@ -107,6 +107,9 @@ cdef class ChunkedDecoder:
         self.unused = bytearray()
         self.error = None
 
+    def __reduce__(self):
+        raise TypeError("a decoder holds a place in a body: it is neither copied nor pickled")
+
     @property
     def at_end(self):
         return self.state == DONE
@@ -147,13 +150,13 @@ cdef class ChunkedDecoder:
         body = new_bytes(NULL, size)
         try:
             at = self.scan(data, size, <char*>PyBytes_AS_STRING(<object>body), &found)
-        except BaseException:           # no memory for a trailer: the place in the body is lost
-            Py_DECREF(<object>body)
+            if found < size:
+                _PyBytes_Resize(&body, found)
+        except BaseException:           # no memory: the place in the body is lost
+            Py_XDECREF(body)
             self.error = ProtocolError("chunked body: given up half way", offset=self.offset)
             raise
         self.offset += at
-        if found < size:
-            _PyBytes_Resize(&body, found)
         result = <bytes><object>body
         Py_DECREF(result)       # the one reference `body` held is now the variable's own
         if self.error is not None:

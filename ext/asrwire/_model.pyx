@@ -75,13 +75,20 @@ cdef class Sentence(_Value):
         return tuple(spans)
 
 
+cdef Word word_at(tuple words, Py_ssize_t i):
+    word = words[i]
+    if not isinstance(word, Word):      # None too, which a typed variable would take for one
+        raise TypeError(f"words[{i}] is a {type(word).__name__}, not a Word")
+    return word
+
+
 cdef Py_ssize_t _align_forward(str text, tuple words, list spans):
     # Gives each word its place from the front; returns the number of the first word that is not there.
     cdef Py_ssize_t at = 0, i, size = len(text)
     cdef Word word
     cdef str piece
     for i in range(len(words)):
-        word = words[i]
+        word = word_at(words, i)
         piece = word.text
         if not text.startswith(piece, at):
             piece = piece.strip()
@@ -107,7 +114,7 @@ cdef _align_backward(str text, tuple words, list spans, Py_ssize_t first):
     if first > 0:
         start = spans[first - 1][1]
     for i in range(len(words) - 1, first - 1, -1):
-        word = words[i]
+        word = word_at(words, i)
         while at > start and text[at - 1].isspace():
             at -= 1
         piece = word.punctuation.strip()

@@ -57,7 +57,7 @@ cdef class EventStreamParser:
 
     cdef int on_event(self, const char* data, Py_ssize_t size, list out) except -1
     @cython.final
-    cdef list parse(self, const char* data, Py_ssize_t size, list out)
+    cdef int parse(self, const char* data, Py_ssize_t size, list out) except -1
     @cython.final
     cdef int process_line(self, const char* line, Py_ssize_t size, bint in_input, list out) except -1
     @cython.final

@@ -128,18 +128,19 @@ cdef class EventStreamParser:
             if self.closed:
                 raise Closed("this parser was closed; reset() makes it ready for another stream")
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+            self.closed = True      # left half way (no memory), the place in the stream would be lost
             try:
-                return self.parse(<const char*>view.buf, view.len, out)
+                self.parse(<const char*>view.buf, view.len, out)
             finally:
                 PyBuffer_Release(&view)
+            self.closed = False
+            return out
         except LimitExceeded as error:
             error.output = out
             self.error = error
             raise
         finally:
-            if self.view != NULL:       # left half way (no memory, an interrupt): the input is gone, so is the place
-                self.clear_block()
-                self.closed = True
+            self.view = NULL        # it points into this call's input
             self.busy = False
 
     def close(self, flush=False):
@@ -179,6 +180,9 @@ cdef class EventStreamParser:
         self.closed = False
         self.error = None
 
+    def __reduce__(self):
+        raise TypeError("a parser holds a place in a stream: it is neither copied nor pickled")
+
     cdef int enter(self) except -1:
         # A finaliser or another thread may come in while objects are made; the buffers are in use then.
         if self.busy:
@@ -188,7 +192,7 @@ cdef class EventStreamParser:
         self.busy = True
         return 0
 
-    cdef list parse(self, const char* data, Py_ssize_t size, list out):
+    cdef int parse(self, const char* data, Py_ssize_t size, list out) except -1:
         cdef const char* at = data
         cdef const char* end = data + size
         cdef const char* cr
@@ -252,7 +256,7 @@ cdef class EventStreamParser:
             self.view = NULL
             self.append_data(stop, self.view_size)
         self.offset += size
-        return out
+        return 0
 
     cdef int check_size(self, Py_ssize_t open_line) except -1:
         # max_event_size binds the open line too, terminated or not; the offset is the first byte over it, so that the
@@ -278,6 +282,7 @@ cdef class EventStreamParser:
             self.comments_seen += 1
             self.stored += size - 1
             if self.comment_size != size - 1 or memcmp(self.comment_utf8, line + 1, size - 1) != 0:
+                self.comment_size = -1      # whatever fails below, nothing is compared with a string that is gone
                 self.known_comment = decode(line + 1, size - 1)
                 self.known_comments = (self.known_comment,)
                 self.comment_utf8 = utf8_of(self.known_comment, &self.comment_size)
@@ -324,6 +329,7 @@ cdef class EventStreamParser:
             self.has_data = True
         elif line[0] == c"e":
             if self.type_size != size or memcmp(self.type_utf8, value, size) != 0:
+                self.type_size = -1
                 self.known_type = decode(value, size)
                 self.type_utf8 = utf8_of(self.known_type, &self.type_size)
             self.event_type = self.known_type

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -35,13 +35,13 @@ class _Open:
 
 @dataclass(slots=True, eq=False)
 class _Done:
-    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new. ``aliases``: the keys
-    it stands for besides its own, and what was said under them."""
+    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new. ``into``: the one that
+    replaced it."""
 
     key: Key
     heard: Heard
     sentence: Sentence
-    aliases: dict[Key, Heard] = field(default_factory=dict)
+    into: _Done | None = None
 
 
 @dataclass(slots=True)
@@ -70,8 +70,10 @@ class Assembler:
         self.finals: dict[int, Sentence] = {}  # by index, in the order handed out
         self.silent = False  # an answer "nothing was heard" was seen
         self._open: dict[Key, _Open] = {}
-        self._done: dict[Key, _Done] = {}
-        self._chains: dict[tuple[int, int], list[_Done]] = {}  # finals of one channel and begin, each beyond the last
+        self._done: dict[Key, _Done] = {}  # read through `_find`
+        self._aliases: dict[Key, Heard] = {}  # what was said under keys that another final stands for
+        # Finals of one channel and begin, each beyond the last; none without a begin.
+        self._chains: dict[tuple[int, int | None], list[_Done]] = {}
         self._channels: dict[int, _Channel] = {}
         self._next_index = 0
 
@@ -120,7 +122,7 @@ class Assembler:
 
     def _sentence(self, heard: Heard, finality: str | None, usage: Usage | None, raw: bytes) -> Update | None:
         key = self._key(heard)
-        done = self._done.get(key)
+        done = self._find(key)
         if finality is not None:
             return self._final(key, done, heard, finality, usage, raw)
         if done is None:
@@ -148,7 +150,7 @@ class Assembler:
                 if heard.begin_time == done.heard.begin_time:
                     if heard.end and _same(heard, done.heard):
                         return done.key
-                    last = self._chains.get((heard.channel_id, heard.begin_time), [done])[-1]
+                    last = (self._chains.get((heard.channel_id, heard.begin_time)) or [done])[-1]
                     if _split(heard, last.heard) is None or _covered(heard, last.heard):
                         return last.key
                 elif done.heard.end_time is not None and heard.begin_time < done.heard.end_time - TOLERANCE:
@@ -201,11 +203,12 @@ class Assembler:
             if _same(heard, done.heard):
                 self.issues["repeated_final"] += 1
                 return None
-            if key in done.aliases and _same(heard, done.aliases[key]):
+            alias = self._aliases.get(key)
+            if alias is not None and _same(heard, alias):
                 self.issues["repeated_final"] += 1
                 return None
-            if (key in done.aliases or key[1] is None) and (
-                _covered(heard, done.heard) or (key in done.aliases and _ends_before(heard, done.heard))
+            if (alias is not None or key[1] is None) and (
+                _covered(heard, done.heard) or (alias is not None and _ends_before(heard, done.heard))
             ):
                 self.issues["late_final"] += 1
                 return None
@@ -244,7 +247,7 @@ class Assembler:
         return chain if 2 * _common(heard.text, last.text) >= min(len(last.text), len(heard.text)) else None
 
     def _new_part(self, heard: Heard) -> tuple[str, tuple[Word, ...]]:
-        """What of a partial is not final yet. Where a revision blurs that, words decide by time, then text by prefix."""
+        """What of a partial is not final yet. Where a revision blurs that, word times decide, then its prefix."""
         chain = self._chain(heard)
         if not chain:
             return heard.text, heard.words
@@ -266,9 +269,9 @@ class Assembler:
 
     def _amend_again(self, done: _Done, heard: Heard, finality: str, raw: bytes) -> Update | None:
         # A final of a known key with other content.
-        chain = self._chains.get((done.heard.channel_id, done.heard.begin_time)) if done.heard.begin_time is not None else None
+        chain = self._chains.get((done.heard.channel_id, done.heard.begin_time))
         if not chain or done not in chain:
-            return self._amend([done], done.key, heard, finality, raw, heard.text, heard.words, heard.begin_time, None)
+            return self._amend([done], done.key, heard, finality, raw, None)
         at = chain.index(done)
         if at:
             before = chain[at - 1].heard
@@ -277,9 +280,8 @@ class Assembler:
                 return None
             rest = _split(heard, before)
             if rest is not None:
-                begin = rest[1][0].begin_time if rest[1] else None
-                return self._amend([done], done.key, heard, finality, raw, *rest, begin, chain)
-        return self._amend(chain[: at + 1], done.key, heard, finality, raw, heard.text, heard.words, heard.begin_time, chain)
+                return self._amend([done], done.key, heard, finality, raw, chain, rest)
+        return self._amend(chain[: at + 1], done.key, heard, finality, raw, chain)
 
     def _amend_chain(self, key: Key, heard: Heard, finality: str, raw: bytes, chain: list[_Done]) -> Update | None:
         # A cumulative final that rewrites what was final: it stands for all it covers.
@@ -287,12 +289,15 @@ class Assembler:
         covered = [done for done in chain if end is None or done.heard.end_time is None or done.heard.end_time <= end]
         if not covered:
             return self._drop(key, heard, chain)
-        return self._amend(covered, key, heard, finality, raw, heard.text, heard.words, heard.begin_time, chain)
+        return self._amend(covered, key, heard, finality, raw, chain)
 
     def _amend(
-        self, covered: list[_Done], key: Key, heard: Heard, finality: str, raw: bytes, text: str, words: tuple[Word, ...],
-        begin: int | None, chain: list[_Done] | None,
+        self, covered: list[_Done], key: Key, heard: Heard, finality: str, raw: bytes, chain: list[_Done] | None,
+        part: tuple[str, tuple[Word, ...]] | None = None,
     ) -> Update:  # fmt: skip
+        # One sentence for all that is covered: the whole of `heard`, or the part of it that is not final elsewhere.
+        text, words = part or (heard.text, heard.words)
+        begin = heard.begin_time if part is None else words[0].begin_time if words else None
         replaced = [done.sentence for done in covered]
         open_ = self._open.pop(key, None)
         if open_ is not None:
@@ -305,10 +310,10 @@ class Assembler:
         self.issues["amended"] += 1
         done = _Done(key, heard, sentence)
         for old_done in covered:
-            done.aliases |= {old_done.key: old_done.heard, **old_done.aliases}
+            self._aliases[old_done.key] = old_done.heard
+            old_done.into = done
             self._forget(old_done)
-        done.aliases.pop(key, None)
-        self._done |= dict.fromkeys(done.aliases, done)
+        self._aliases.pop(key, None)
         chained = False
         if chain is not None:
             at = chain.index(covered[0])
@@ -324,7 +329,7 @@ class Assembler:
         self.issues["late_final"] += 1
         last = chain[-1]
         self._done[key] = last
-        last.aliases[key] = heard
+        self._aliases[key] = heard
         open_ = self._open.pop(key, None)
         channel = self._channels[heard.channel_id]
         if channel.open == key:
@@ -353,10 +358,17 @@ class Assembler:
             state.finals.insert(at, done)
 
     def _forget(self, done: _Done) -> None:
-        state = self._channels[done.heard.channel_id]
-        if done in state.finals:
-            at = state.finals.index(done)
+        if done.key[1] is None and done.heard.begin_time is not None:
+            state = self._channels[done.heard.channel_id]
+            at = state.finals.index(done, bisect_left(state.begins, done.heard.begin_time))
             del state.begins[at], state.finals[at]
+
+    def _find(self, key: Key) -> _Done | None:
+        done = self._done.get(key)
+        while done is not None and done.into is not None:
+            done.into = done.into.into or done.into  # halves the way for the next who asks
+            done = done.into
+        return done
 
     def _take_index(self) -> int:
         self._next_index += 1

@@ -131,15 +131,13 @@ def shown_url(url: str) -> str:
 
 def sniff(data: bytes) -> str | None:
     """Recognise a format by the first bytes of its content; None if no signature fits."""
-    head = data[:_HEAD]
-    tagged = False
-    while head.startswith(b"ID3") and len(head) >= 10:  # ID3v2.4 3.1: ten bytes, the last four the size, 7 bits each
-        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        data = data[10 + size :]
-        head = data[:_HEAD]
-        tagged = True
-    found = _signature(head)
-    return "mp3" if tagged and found is None else found
+    start = 0
+    while data.startswith(b"ID3", start) and len(data) >= start + 10:
+        # ID3v2.4 3.1: ten bytes, the last four the size, 7 bits each
+        size = data[start + 6] << 21 | data[start + 7] << 14 | data[start + 8] << 7 | data[start + 9]
+        start += 10 + size
+    found = _signature(data[start : start + _HEAD])
+    return "mp3" if start and found is None else found
 
 
 def _signature(head: bytes) -> str | None:

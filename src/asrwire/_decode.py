@@ -18,11 +18,14 @@ from ._model import Usage, Word
 MAX_TIME = 2**31 - 1  # ms; 24 days, and what an int32 column holds
 
 # Codes by which the services say "there was nothing to hear": an answer, not a failure.
-NO_SPEECH = ("ASR_RESPONSE_HAVE_NO_WORDS", "SUCCESS_WITH_NO_VALID_FRAGMENT", "NO_INPUT_AUDIO_ERROR", "NO_VALID_AUDIO_ERROR")
+NO_SPEECH = (
+    "ASR_RESPONSE_HAVE_NO_WORDS", "SUCCESS_WITH_NO_VALID_FRAGMENT", "NO_INPUT_AUDIO_ERROR", "NO_VALID_AUDIO_ERROR",
+)  # fmt: skip
 
 _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
+_QUERY = re.compile(r"""(:\\?/\\?/[^\s?#"'<>]*)[?#][^\s"'<>]*""")  # in JSON, slashes may be escaped
 
 
 @dataclass(slots=True)
@@ -55,6 +58,11 @@ class Failure:
     @property
     def no_speech(self) -> bool:
         return self.code in NO_SPEECH or any(code in self.message for code in NO_SPEECH)
+
+    @property
+    def said(self) -> str:
+        """Code and message, as the text of an error may show them."""
+        return shown(": ".join(part for part in (self.code, self.message) if part))
 
 
 @dataclass(slots=True)
@@ -156,7 +164,7 @@ def body(value: object) -> Body:
 
 
 def failure(value: object, has_result: bool = False) -> Failure | None:
-    """The error a body reports: ``error{}``, top-level or ``output`` ``code``/``message``; None where it reports none."""
+    """The error a body reports, in ``error{}`` or as ``code``/``message`` at the top or in ``output``; None without."""
     if not isinstance(value, dict):
         return None
     request_id = _text_or_none(value.get("request_id"))
@@ -337,7 +345,8 @@ def _usage(holder: dict[str, Any]) -> Usage | None:
     usage = mapping(holder, "usage", "")
     if usage is None:
         return None
-    details = mapping(usage, "prompt_tokens_details", "usage.") or mapping(usage, "input_tokens_details", "usage.") or {}
+    prompt, input_ = (mapping(usage, key, "usage.") for key in ("prompt_tokens_details", "input_tokens_details"))
+    details = prompt or input_ or {}
     seconds = [n for n in (_number(usage, "seconds"), _number(usage, "duration")) if n is not None]
     return Usage(
         max(seconds, default=None),
@@ -387,6 +396,12 @@ def _boolean(holder: dict[str, Any], key: str, prefix: str) -> bool | None:
 
 def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def shown(text: str) -> str:
+    """Text of the service as our texts may show it: at most 2048 characters, URLs without their queries, which may be
+    signatures."""
+    return _QUERY.sub(r"\1", text[:2048])
 
 
 def wrong(path: str, value: object, wanted: str) -> DecodeError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from ._task import Task
     from ._transcript import Transcript
 
 Sent = Literal["none", "partial", "complete"]
@@ -32,6 +33,7 @@ class ASRWireError(Exception):
             ``list[Update]``; None where a call has no such output.
         offset: byte offset in the input of the object that failed where the first wrong byte is, or None.
         event: number of the event (from 1) in the stream, or None.
+        task: the file task this is about, as last seen, so that waiting can go on elsewhere, or None.
         path: the JSON member that is wrong (``"sentence.words[3].begin_time"``), or None.
     """
 
@@ -53,6 +55,7 @@ class ASRWireError(Exception):
         offset: int | None = None,
         event: int | None = None,
         path: str | None = None,
+        task: Task | None = None,
     ) -> None:
         super().__init__(message)
         self.phase = phase
@@ -67,6 +70,7 @@ class ASRWireError(Exception):
         self.offset = offset
         self.event = event
         self.path = path
+        self.task = task
 
     def _again(self) -> ASRWireError:
         # What an object that failed raises at every further call: the same error, without output handed out already.

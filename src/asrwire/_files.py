@@ -9,7 +9,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import eq, index
 from typing import Any, NamedTuple, TypeVar, overload
 
@@ -26,7 +26,13 @@ _BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
 _TOKEN = re.compile(rb'[ \t\r\n,:]*+("(?:[^"\\]++|\\.)*+"|[][{}]|[^] \t\r\n,:[{}"]++)', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _repr(self: FileResult | FileFailed) -> str:
+    # As dataclasses have it, but without the queries of URLs, which may be signatures.
+    pairs = [f"{field.name}={_decode.shown(repr(getattr(self, field.name)))}" for field in fields(self) if field.repr]
+    return f"{type(self).__name__}({', '.join(pairs)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class FileResult:
     """The result file of one audio file.
 
@@ -52,8 +58,10 @@ class FileResult:
     task_id: str | None = None
     raw: bytes | None = field(default=None, repr=False)
 
+    __repr__ = _repr
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class FileFailed:
     """One audio file of a task that has no result.
 
@@ -69,6 +77,8 @@ class FileFailed:
     message: str | None = None
     error: ASRWireError | None = None
     task_id: str | None = None
+
+    __repr__ = _repr
 
 
 def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False) -> FileResult:
@@ -98,8 +108,7 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
     if entries is None:
         failure = _decode.failure(body)
         if failure is not None:
-            text = ": ".join(part for part in (failure.code, failure.message) if part)
-            raise ServiceError(text, code=failure.code, request_id=failure.request_id)
+            raise ServiceError(failure.said, code=failure.code, request_id=failure.request_id)
         if "transcripts" not in body:
             raise DecodeError("not a result file: it has no transcripts", path="transcripts")
     spans = _sentence_spans(data) if keep_raw else None

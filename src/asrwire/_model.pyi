@@ -5,6 +5,7 @@ the service sent none (never -1).
 """
 
 from typing import Any, ClassVar, Literal, Self, final
+from typing import Final as Fixed
 
 from typing_extensions import disjoint_base
 
@@ -29,12 +30,12 @@ class Word(_Value):
     """
 
     __match_args__: ClassVar[tuple[str, ...]]
-    begin_time: int | None
-    end_time: int | None
-    text: str
-    punctuation: str
-    fixed: bool | None
-    speaker_id: int | str | None
+    begin_time: Fixed[int | None]
+    end_time: Fixed[int | None]
+    text: Fixed[str]
+    punctuation: Fixed[str]
+    fixed: Fixed[bool | None]
+    speaker_id: Fixed[int | str | None]
     def __new__(
         cls,
         begin_time: int | None = None,
@@ -63,20 +64,20 @@ class Sentence(_Value):
     """
 
     __match_args__: ClassVar[tuple[str, ...]]
-    index: int
-    sentence_id: int | None
-    channel_id: int
-    begin_time: int | None
-    end_time: int | None
-    text: str
-    words: tuple[Word, ...]
-    language: str | None
-    emotion: str | None
-    speaker_id: int | str | None
-    final: bool
-    finality: str | None
-    revision: int
-    raw: bytes | None
+    index: Fixed[int]
+    sentence_id: Fixed[int | None]
+    channel_id: Fixed[int]
+    begin_time: Fixed[int | None]
+    end_time: Fixed[int | None]
+    text: Fixed[str]
+    words: Fixed[tuple[Word, ...]]
+    language: Fixed[str | None]
+    emotion: Fixed[str | None]
+    speaker_id: Fixed[int | str | None]
+    final: Fixed[bool]
+    finality: Fixed[str | None]
+    revision: Fixed[int]
+    raw: Fixed[bytes | None]
     def __new__(
         cls,
         index: int,
@@ -112,12 +113,12 @@ class Usage(_Value):
     """
 
     __match_args__: ClassVar[tuple[str, ...]]
-    seconds: float | None
-    input_tokens: float | None
-    audio_tokens: float | None
-    output_tokens: float | None
-    total_tokens: float | None
-    raw: dict[str, Any] | None
+    seconds: Fixed[float | None]
+    input_tokens: Fixed[float | None]
+    audio_tokens: Fixed[float | None]
+    output_tokens: Fixed[float | None]
+    total_tokens: Fixed[float | None]
+    raw: Fixed[dict[str, Any] | None]
     def __new__(
         cls,
         seconds: float | None = None,
@@ -141,9 +142,9 @@ class Partial(_Value):
     """
 
     __match_args__: ClassVar[tuple[Literal["sentence"], Literal["stable"], Literal["kept"]]]
-    sentence: Sentence
-    stable: int
-    kept: int
+    sentence: Fixed[Sentence]
+    stable: Fixed[int]
+    kept: Fixed[int]
     def __new__(cls, sentence: Sentence, stable: int = 0, kept: int = 0) -> Self: ...
 
 @final
@@ -151,9 +152,9 @@ class Final(_Value):
     """A sentence that is final. ``usage``: what its event said of the bill, or None. ``kept``: as in `Partial`."""
 
     __match_args__: ClassVar[tuple[Literal["sentence"], Literal["usage"], Literal["kept"]]]
-    sentence: Sentence
-    usage: Usage | None
-    kept: int
+    sentence: Fixed[Sentence]
+    usage: Fixed[Usage | None]
+    kept: Fixed[int]
     def __new__(cls, sentence: Sentence, usage: Usage | None = None, kept: int = 0) -> Self: ...
 
 @final
@@ -161,8 +162,8 @@ class Amended(_Value):
     """Text already final changed: ``sentence`` stands for all of ``replaced`` and keeps the first one's index."""
 
     __match_args__: ClassVar[tuple[Literal["sentence"], Literal["replaced"]]]
-    sentence: Sentence
-    replaced: tuple[Sentence, ...]
+    sentence: Fixed[Sentence]
+    replaced: Fixed[tuple[Sentence, ...]]
     def __new__(cls, sentence: Sentence, replaced: tuple[Sentence, ...]) -> Self: ...
 
 @final
@@ -175,9 +176,9 @@ class Incomplete(_Value):
     """
 
     __match_args__: ClassVar[tuple[Literal["sentence"], Literal["reason"], Literal["kept"]]]
-    sentence: Sentence
-    reason: str
-    kept: int
+    sentence: Fixed[Sentence]
+    reason: Fixed[str]
+    kept: Fixed[int]
     def __new__(cls, sentence: Sentence, reason: str, kept: int = 0) -> Self: ...
 
 @final
@@ -185,6 +186,6 @@ class TextDelta(_Value):
     """Text-only dialects: the text is now ``text_so_far[:offset] + text``."""
 
     __match_args__: ClassVar[tuple[Literal["text"], Literal["offset"]]]
-    text: str
-    offset: int
+    text: Fixed[str]
+    offset: Fixed[int]
     def __new__(cls, text: str, offset: int = 0) -> Self: ...

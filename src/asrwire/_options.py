@@ -12,6 +12,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias, TypedDict
 
 from ._errors import ConfigError
@@ -78,6 +79,44 @@ class FunASRRealtimeOptions(TypedDict, total=False):
     vocabulary_id: str
 
 
+class FileOptions(TypedDict, total=False):
+    """File-task models; which family takes which is in `FILE_FAMILIES`. All travel in the submit's ``parameters``, but
+    for `phrase_id`, which is a resource.
+
+    Attributes:
+        channel_id: audio tracks to transcribe, from 0; service default ``[0]``. Each is billed on its own.
+        language: code of the one language spoken; leave it out for mixed speech. ``qwen3-asr-flash-filetrans`` only, as
+            are the next three.
+        enable_itn: write spoken forms as numbers (inverse text normalization); Chinese and English. Service default:
+            False.
+        enable_words: times of words, and sentences cut at punctuation too. Service default: False.
+        text: background text that biases recognition (names, terms, a summary); at most 10,000 tokens.
+        language_hints: language codes (``"zh"``, ``"en"``, ...); the service reads the first. Leave it out to let it
+            find out. Not for ``qwen3-asr-flash-filetrans``, as are the rest.
+        vocabulary_id: id of a hotword list made beforehand.
+        phrase_id: id of a list of phrases made beforehand, the older kind of hotwords.
+        special_word_filter: sensitive words to mask or remove: ``filter_with_signed``, ``filter_with_empty`` (each with
+            a ``word_list``), ``system_reserved_filter``; a mapping, or the JSON of one as a str. Sent as given.
+        diarization_enabled: tell speakers apart (``Sentence.speaker_id``); single-channel audio only. Service default:
+            False.
+        speaker_count: speakers to expect, 2 to 100; a hint, and read only with `diarization_enabled`.
+        speech_noise_threshold: how loud speech is in comparison with noise; the documents give no range.
+    """
+
+    channel_id: Sequence[int]
+    language: str
+    enable_itn: bool
+    enable_words: bool
+    text: str
+    language_hints: Sequence[str]
+    vocabulary_id: str
+    phrase_id: str
+    special_word_filter: str | Mapping[str, object]
+    diarization_enabled: bool
+    speaker_count: int
+    speech_noise_threshold: float
+
+
 #: model family -> the options it takes
 FAMILIES: dict[str, frozenset[str]] = {
     "qwen3-asr-flash": QwenOptions.__optional_keys__,
@@ -86,20 +125,33 @@ FAMILIES: dict[str, frozenset[str]] = {
     "fun-asr-realtime": FunASRRealtimeOptions.__optional_keys__,
 }
 
+_QWEN_FILE = frozenset({"channel_id", "language", "enable_itn", "enable_words", "text"})
+_FUN_FILE = FileOptions.__optional_keys__ - _QWEN_FILE | {"channel_id"}
 
-def check_options(family: str, options: Mapping[str, object]) -> dict[str, Any]:
-    """The options given (not None), checked, as the JSON values to send. `family` is one of `FAMILIES`.
+#: family of file-task models -> the options it takes
+FILE_FAMILIES: dict[str, frozenset[str]] = {
+    "qwen3-asr-flash-filetrans": _QWEN_FILE,
+    "fun-asr": _FUN_FILE,
+    "paraformer": _FUN_FILE,
+    "qwen-audio-filetrans": _FUN_FILE - {"phrase_id"},
+}
+
+
+def check_options(family: str, options: Mapping[str, object], *, warn: bool = True) -> dict[str, Any]:
+    """The options given (not None), checked, as the JSON values to send. `family` is one of `FAMILIES` or
+    `FILE_FAMILIES`.
 
     Raises ConfigError for unknown names and values outside the documented ranges, TypeError for wrong types; warns
     (UserWarning) of context the service would cut.
     """
-    known = FAMILIES[family]
+    families = FAMILIES if family in FAMILIES else FILE_FAMILIES
+    known = families[family]
     for name in options:
         if name not in known:
-            others = [other for other, names in FAMILIES.items() if name in names]
+            others = [other for other, names in families.items() if name in names]
             hint = f", which is for {' and '.join(others)} (known: {', '.join(sorted(known))})" if others else ""
             raise ConfigError(f"{family} has no option {name!r}{hint or suggest(name, known)}")
-    checks = _CHECKS | {"context": _text if family == "qwen3-asr-flash" else _turns}
+    checks = _CHECKS | {"context": _text if family == "qwen3-asr-flash" else partial(_turns, warn=warn)}
     return {name: checks[name](value, name) for name, value in options.items() if value is not None}
 
 
@@ -189,6 +241,43 @@ def _vocabulary(value: object, name: str) -> dict[str, int]:
     return dict(value)
 
 
+def _channels(value: object, name: str) -> list[int]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a sequence of track numbers, not {type(value).__name__}")
+    if not value:
+        raise ConfigError(f"{name} is empty: leave it out")
+    channels = [_whole(channel, f"{name}[{i}]", 0, 2**31 - 1) for i, channel in enumerate(value)]
+    if len(set(channels)) < len(channels):
+        raise ConfigError(f"{name} names a track twice, and each is billed")
+    return channels
+
+
+def _whole(value: object, name: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise ConfigError(f"{name} must be {least} to {most:,}")
+    return int(value)
+
+
+def _speakers(value: object, name: str) -> int:
+    return _whole(value, name, 2, 100)
+
+
+def _threshold(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} must be finite")
+    return float(value)
+
+
+def _word_filter(value: object, name: str) -> Any:
+    if not isinstance(value, str | Mapping):
+        raise TypeError(f"{name} must be a mapping, or the JSON of one as a str, not {type(value).__name__}")
+    return check_json(value, name)
+
+
 _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "language": _token,
     "enable_itn": _flag,
@@ -199,23 +288,31 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "vocabulary_id": _token,
     "vocabulary": _vocabulary,
     "vad_enabled": _flag,
+    "channel_id": _channels,
+    "enable_words": _flag,
+    "text": _text,
+    "phrase_id": _token,
+    "special_word_filter": _word_filter,
+    "diarization_enabled": _flag,
+    "speaker_count": _speakers,
+    "speech_noise_threshold": _threshold,
 }
 _PART_TYPES = {"user": "input_text", "assistant": "text"}
 
 
-def _turns(value: object, name: str) -> list[dict[str, Any]]:
+def _turns(value: object, name: str, *, warn: bool) -> list[dict[str, Any]]:
     if isinstance(value, str):
         raise TypeError(f"{name} takes turns here, such as [('user', '...')]; a plain str is for qwen3-asr-flash")
     if not isinstance(value, Sequence):
         raise TypeError(f"{name} must be a sequence of turns, not {type(value).__name__}")
-    turns = [_turn(turn, f"{name}[{i}]") for i, turn in enumerate(value)]
+    turns = [_turn(turn, f"{name}[{i}]", warn) for i, turn in enumerate(value)]
     for role in _PART_TYPES:
         if sum(turn["role"] == role for turn in turns) > 5:
             raise ConfigError(f"{name} holds more than 5 turns of the {role}, the documented maximum")
     return turns
 
 
-def _turn(turn: object, path: str) -> dict[str, Any]:
+def _turn(turn: object, path: str, warn: bool) -> dict[str, Any]:
     if isinstance(turn, Mapping):
         role, text = turn.get("role"), turn.get("text", turn.get("content"))
     elif isinstance(turn, tuple | list) and len(turn) == 2:
@@ -229,6 +326,6 @@ def _turn(turn: object, path: str) -> dict[str, Any]:
         message: dict[str, Any] = check_json(turn, path)
         return message
     text = _text(text, f"the text of {path}")
-    if len(text) > 400:
+    if warn and len(text) > 400:
         warnings.warn(f"the text of {path} has {len(text)} characters; the service cuts it after 400", stacklevel=2)
     return {"role": role, "content": [{"type": _PART_TYPES[role], "text": text}]}

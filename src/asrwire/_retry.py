@@ -10,35 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from . import _codes
 from ._errors import ASRWireError
 
 ATTEMPTS: Final = 3  # the first and two more
 BASE, CAP = 0.5, 8.0  # seconds: of the first wait, of the longest wait nobody asked for
 
-# 429s that waiting does not cure: they ask for money or a larger quota.
-_NOT_A_RATE: Final = frozenset(
-    {
-        "Throttling.AllocationQuota",
-        "insufficient_quota",
-        "CommodityNotPurchased",
-        "PrepaidBillOverdue",
-        "PostpaidBillOverdue",
-    }
-)
-_RATE: Final = frozenset({None, "Throttling", "Throttling.RateQuota", "Throttling.BurstRate"}) | {
-    "limit_requests",
-    "limit_burst_rate",
-}
-
-
-def not_taken(status: int, code: str | None, retry_after: float | None) -> bool:
-    """Whether a complete answer with this HTTP status, service code and Retry-After says the request was not run."""
-    if status == 429:
-        return code not in _NOT_A_RATE and (code in _RATE or retry_after is not None)
-    return status == 408 or (status == 503 and retry_after is not None)
+def not_taken(status: int, code: str | None, retry_after: float | None, message: str | None = None) -> bool:
+    """Whether a complete answer with this HTTP status, service code, Retry-After and message says the request was not
+    run and waiting helps. Of a 429 that is so for rates only, not for bills and quotas (`_codes.retryable`)."""
+    if status not in (408, 429, 503) or (status == 503 and retry_after is None):
+        return False
+    return _codes.retryable(code, status, retry_after, message)
 
 
 def delay(
@@ -72,7 +59,7 @@ def delay(
 
 def _safe(error: ASRWireError) -> bool:
     if error.kind == "http_status":
-        return not_taken(error.http_status or 0, error.code, error.retry_after)
+        return not_taken(error.http_status or 0, error.code, error.retry_after, str(error))
     return error.sent != "complete" and (
         error.kind == "connect" or (error.kind == "timeout" and error.phase in ("connect", "write"))
     )
@@ -95,7 +82,9 @@ def retry_after(value: str | None, now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
+            date = parsedate_to_datetime(value)
+            # RFC 9110 5.6.7: always GMT, though asctime's format does not say so
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
         except (ValueError, OverflowError, OSError):
             return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,14 +1,16 @@
 # One response body, sans-IO: bytes in, updates out, a transcript at any moment.
 #
-# Knows: how a body is framed (event stream or JSON, by what it is and not by what was asked for), how a stream ends, and
-# which of the two assemblers an event belongs to. Must not know: JSON members (_decode), which sentence is which
+# Knows: how a body is framed (event stream or JSON, by what it is and not by what was asked for), how a stream ends,
+# and which of the two assemblers an event belongs to. Must not know: JSON members (_decode), which sentence is which
 # (_assembler), sockets, clocks, retries.
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from itertools import takewhile
+from typing import NoReturn
 
 from . import _decode
 from ._assembler import Assembler, TextAssembler, Update
@@ -36,8 +38,8 @@ _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 class ResultStream:
     """The bytes of one response body, of any dialect and envelope, as updates.
 
-    Feed what arrives to `receive_data`, then call `receive_eof` once. Messages of the services' WebSocket API can be fed
-    too, each as ``b"data:" + message + b"\\n\\n"``.
+    Feed what arrives to `receive_data`, then call `receive_eof` once. Messages of the services' WebSocket API can be
+    fed too, each as ``b"data:" + message + b"\\n\\n"``.
 
     Args:
         partials: hand out `Partial` and `TextDelta` updates; without, only what is final or cut.
@@ -100,6 +102,9 @@ class ResultStream:
         self._ended = False
         self._complete = False
         self._reason: str | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream holds a place in a body: it is neither copied nor pickled")
 
     # -- input ---------------------------------------------------------------------------------------------------------
 
@@ -234,9 +239,8 @@ class ResultStream:
             elif len(lines) > 1 and self._take_lines(lines, updates):
                 return
             else:
-                raise DecodeError(
-                    f"event {self.events}: {error}; it begins {_excerpt(payload)}", offset=error.offset, event=self.events
-                ) from None
+                message = f"event {self.events}: {error}; it begins {_excerpt(payload)}"
+                raise DecodeError(message, offset=error.offset, event=self.events) from None
         if repair:
             self.issues[repair] += 1
         if failed:
@@ -446,7 +450,7 @@ class ResultStream:
 
     def _service_error(self, failure: _decode.Failure, status: int | None) -> ServiceError:
         return ServiceError(
-            f"event {self.events}: {_said(failure)}" if self._kind == "events" else _said(failure),
+            f"event {self.events}: {failure.said}" if self._kind == "events" else failure.said,
             code=failure.code, request_id=failure.request_id, http_status=status, event=self.events or None,
         )  # fmt: skip
 
@@ -466,18 +470,17 @@ class ResultStream:
             failure = _decode.failure(_decode.loads(payload)[0])
         except DecodeError:
             pass  # a problem of the body never hides the status
-        if failure is not None and failure.no_speech:
+        if failure is None:
+            failure = _decode.Failure(None, body.decode("utf-8", "replace").strip(), None)
+        if failure.no_speech:
             self.request_id = self.request_id or failure.request_id
             self._no_speech = True
             self.at_end = True
             return
-        text = _said(failure) if failure else body[:2048].decode("utf-8", "replace").strip()
         raise HTTPStatusError(
-            f"HTTP status {self.http_status}" + (f": {text}" if text else ""),
-            http_status=self.http_status,
-            code=failure.code if failure else None,
-            request_id=failure.request_id if failure else None,
-        )
+            f"HTTP status {self.http_status}" + (f": {failure.said}" if failure.said else ""),
+            http_status=self.http_status, code=failure.code, request_id=failure.request_id,
+        )  # fmt: skip
 
     # -- output --------------------------------------------------------------------------------------------------------
 
@@ -488,21 +491,21 @@ class ResultStream:
         if self._text_only:
             if self._text_sentence is not None:
                 sentences = (self._text_sentence,)
-            elif self._text.text:
+            elif text := self._text.text:
                 sentences = (
-                    Sentence(0, text=self._text.text, language=self._language, emotion=self._emotion, raw=self._text_raw),
+                    Sentence(0, text=text, language=self._language, emotion=self._emotion, raw=self._text_raw),
                 )
         return Transcript(
             sentences=sentences,
-            language=self._language or _shared([s.language for s in sentences]),
-            emotion=self._emotion or _shared([s.emotion for s in sentences]),
+            language=self._language or _shared(s.language for s in sentences),
+            emotion=self._emotion or _shared(s.emotion for s in sentences),
             usage=self._usage,
             request_id=self.request_id,
             complete=self._complete,
             incomplete_reason=self._reason,
             no_speech=self._complete and not any(s.text for s in sentences),
             timed=not self._text_only,
-            issues=Counter(self.issues),
+            issues=self.issues,
             model=self._model,
             created=self._created,
             finish_reason=self._finish_reason,
@@ -541,16 +544,13 @@ def _larger(known: Usage | None, new: Usage | None) -> Usage | None:
     )  # fmt: skip
 
 
-def _shared(values: list[str | None]) -> str | None:
-    return values[0] if values and len(set(values)) == 1 else None
-
-
-def _said(failure: _decode.Failure) -> str:
-    return ": ".join(part for part in (failure.code, failure.message[:2048]) if part)
+def _shared(values: Iterator[str | None]) -> str | None:
+    first = next(values, None)
+    return first if first is not None and all(value == first for value in values) else None
 
 
 def _excerpt(data: bytes | bytearray) -> str:
-    return repr(bytes(data[:200]).decode("utf-8", "replace"))
+    return repr(_decode.shown(bytes(data[:200]).decode("utf-8", "replace")))
 
 
 __all__ = ["Amended", "Final", "Incomplete", "Partial", "ResultStream", "TextDelta", "Update"]

@@ -161,7 +161,7 @@ class WordColumns:
     def sorted(self) -> WordColumns:
         """The same words by (begin, channel), stably; itself where they are in that order already."""
         order = list(range(len(self)))
-        if len(set(self.channels)) > 1:
+        if len({self.channels[position] for position in set(self.sentence)}) > 1:
             order.sort(key=self.channel)
         order.sort(key=self.key.__getitem__)
         return self if order == list(range(len(self))) else self.take(order)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
@@ -91,9 +91,22 @@ class Transcript:
             keep("sentences", tuple(self.sentences))
         keep("issues", Counter(self.issues))
         if not self.text:
-            keep("text", formats.join(sentence.text for sentence in self.sentences))
+            object.__delattr__(self, "text")
         if not self.channels:
-            keep("channels", tuple(sorted({sentence.channel_id for sentence in self.sentences})))
+            object.__delattr__(self, "channels")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            # An empty slot, filled when first asked for: transcripts are made in the middle of streams, for less.
+            if name == "text":
+                value = formats.join(sentence.text for sentence in self.sentences)
+            elif name == "channels":
+                value = tuple(sorted({sentence.channel_id for sentence in self.sentences}))
+            else:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            object.__setattr__(self, name, value)
+            return value
 
     @property
     def words(self) -> WordTimeline:

@@ -56,6 +56,23 @@ class _Stream:
         data, self._tap.stand_in = self._tap.stand_in, b""
         return bytes(data)
 
+    def _answered(self) -> bool:
+        # After a write that timed out: the peer has said something, and it can still be read.
+        return bool(self._inner.get_extra_info("is_readable"))
+
+    def _unwritten(self, error: Exception) -> Exception:
+        # What to raise for a failed write. After a WriteError the HTTP module goes on to read: a service may refuse an
+        # upload before its end, and then read no more of it.
+        http, exchange = self._tap.http, self._tap.running
+        if not exchange.closed:
+            if isinstance(error, http.WriteError):
+                return error
+            if isinstance(error, http.WriteTimeout) and self._answered():
+                refused: Exception = http.WriteError()
+                return refused
+        fault: Exception = exchange.fault(error)
+        return fault
+
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
@@ -167,12 +184,8 @@ class Stream(_Stream):
         for piece, seconds in exchange.outgoing(buffer):
             try:
                 self._inner.write(piece, seconds)
-            except self._tap.http.WriteError:
-                if exchange.closed:
-                    raise exchange.fault(OSError()) from None
-                raise  # the HTTP module goes on to read: a service may refuse an upload before its end
             except Exception as error:
-                raise exchange.fault(error) from None
+                raise self._unwritten(error) from None
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -289,7 +302,12 @@ class AsyncTap(_Tap):
         """Close at once: nothing is sent, and nothing is waited for that could take time."""
         import anyio
 
-        with anyio.CancelScope(shield=True):
+        try:
+            scope = anyio.CancelScope(shield=True)
+        except RuntimeError:  # the event loop is gone, and with it all that could be closed through it
+            self.streams.clear()
+            return
+        with scope:
             while self.streams:
                 try:
                     await self.streams.pop().aclose()
@@ -299,6 +317,10 @@ class AsyncTap(_Tap):
 
 class AsyncStream(_Stream):
     """An asynchronous network stream that keeps the exchange's rules."""
+
+    def _answered(self) -> bool:
+        # A TLS layer whose write was cancelled (that is how a write times out here) is broken for reading too.
+        return super()._answered() and self._inner.get_extra_info("ssl_object") is None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
@@ -332,12 +354,8 @@ class AsyncStream(_Stream):
         for piece, seconds in exchange.outgoing(buffer):
             try:
                 await self._inner.write(piece, seconds)
-            except self._tap.http.WriteError:
-                if exchange.closed:
-                    raise exchange.fault(OSError()) from None
-                raise  # the HTTP module goes on to read: a service may refuse an upload before its end
             except Exception as error:
-                raise exchange.fault(error) from None
+                raise self._unwritten(error) from None
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -95,7 +94,7 @@ class Call:
     ) -> None:
         if timeouts is not None and not isinstance(timeouts, Timeouts):
             raise TypeError(f"timeouts must be asrwire.Timeouts or None, not {type(timeouts).__name__}")
-        # What can be wrong without the audio is said before a file is opened.
+        # What can be wrong without the audio is said before a file is opened, and once.
         arguments = {**arguments, "stream": stream}
         _requests.transcription(client._endpoints, _PLACEHOLDER, **arguments)
         self._client = client
@@ -109,7 +108,7 @@ class Call:
         self._deadline: float | None = None
         self._attempt = 0
         self._key = ""
-        self._request: _requests.Request | None = None
+        self._incremental: bool | None = None
         self._exchange: Exchange | None = None
         self._status: int | None = None
         self._fields: tuple[tuple[bytes, bytes], ...] = ()
@@ -171,22 +170,25 @@ class Call:
         if self._timeouts.total is not None:
             self._deadline = time.monotonic() + self._timeouts.total
         colour = self._transport.colour
-        audio = yield partial(colour.run, load, self._audio)
-        self._request = _requests.transcription(self._client._endpoints, audio, **self._arguments)
+        given, self._audio = self._audio, None  # once sent, neither audio nor request is kept
+        audio = yield lambda: colour.run(load, given)
+        request = _requests.transcription(self._client._endpoints, audio, **self._arguments, warn=False)
+        del audio
+        self._incremental = request.incremental
         while True:
             try:
-                return (yield from self._sending())
+                return (yield from self._sending(request))
             except ASRWireError as error:
                 seconds = self._again(error)
-                if seconds is None:
+                if seconds is None or self._channel is None:
                     raise
-            yield partial(colour.sleep, seconds)
+            yield from self._channel.wait(colour.event(), seconds)
 
-    def _sending(self) -> Steps[None]:
-        wire, exchange = self._next_attempt()
-        if self._closed:
-            raise Closed("the stream was closed")
+    def _sending(self, request: _requests.Request) -> Steps[None]:
+        wire, exchange = self._next_attempt(request)
         channel = self._channel = Channel(self._transport, exchange)
+        if self._closed:  # asked after the channel is there for close() to interrupt
+            raise Closed("the stream was closed")
         yield from self._transport.open(channel, wire, self._timeouts.pool, self._deadline)
         try:
             yield from self._on_head(channel)
@@ -202,9 +204,7 @@ class Call:
             else:
                 yield from self._channel.drop()
 
-    def _next_attempt(self) -> tuple[Wire, Exchange]:
-        request = self._request
-        assert request is not None
+    def _next_attempt(self, request: _requests.Request) -> tuple[Wire, Exchange]:
         self._attempt += 1
         self._status, self._fields, self._body, self._result = None, (), None, None
         self._key = _requests.api_key(self._client._api_key, os.environ)
@@ -290,10 +290,9 @@ class Call:
     def _listening(self) -> ResultStream:
         # Made with the first read, so that sentences() can still say that partials are not wanted.
         if self._result is None:
-            assert self._request is not None
             self._result = ResultStream(
                 self._partials,
-                incremental=self._request.incremental,
+                incremental=self._incremental,
                 http_status=self._status or 200,
                 content_type=field(self._fields, b"content-type"),
                 limits=self._client._limits,

@@ -1,15 +1,15 @@
 # The two colours: what waits, and how. Everything that has an order of steps is written once, as a generator that
 # yields each piece of I/O as a callable; `drive` calls them, `drive_async` awaits what they return.
 #
-# Knows: threads, events, sleeping, httpcore's names in either colour. Must not know: why anything is done.
+# Knows: threads, events, httpcore's names in either colour. Must not know: why anything is done.
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
+from .._errors import ASRWireError
 from ._backend import AsyncTap, Tap
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ def drive(steps: Steps[T]) -> T:
     except StopIteration as done:
         value: T = done.value
         return value
+    except ASRWireError as error:
+        raise _bare(error) from error.__cause__
 
 
 async def drive_async(steps: Steps[T]) -> T:
@@ -51,6 +53,14 @@ async def drive_async(steps: Steps[T]) -> T:
     except StopIteration as done:
         value: T = done.value
         return value
+    except ASRWireError as error:
+        raise _bare(error) from error.__cause__
+
+
+def _bare(error: ASRWireError) -> ASRWireError:
+    # The frames it came through, and the exceptions it stands for, hold the request: the key, and megabytes of audio.
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 class Blocking:
@@ -70,10 +80,7 @@ class Blocking:
                 make()
 
     def wait(self, event: threading.Event, seconds: float | None) -> None:
-        event.wait(seconds)
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        event.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
 
     def run(self, work: Callable[..., T], argument: Any) -> T:
         return work(argument)
@@ -113,11 +120,6 @@ class Asynchronous:
 
         with anyio.move_on_after(seconds):
             await event.wait()
-
-    async def sleep(self, seconds: float) -> None:
-        import anyio
-
-        await anyio.sleep(seconds)
 
     async def run(self, work: Callable[..., T], argument: Any) -> T:
         from anyio import to_thread

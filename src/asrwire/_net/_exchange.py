@@ -25,6 +25,7 @@ from .._errors import (
 )
 from .._limits import Limits, Timeouts
 
+LONGEST: Final = 24 * 86400.0  # seconds one wait may take: poll() counts milliseconds in an int
 WRITE_SIZE: Final = 65536  # bytes given to the network at once: progress is known, and clipped, piece by piece
 ERROR_BODY_SECONDS: Final = 2.0
 
@@ -101,7 +102,7 @@ class Exchange:
         left = self._deadline - self._clock()
         if left <= 0:
             raise self.timeout()
-        return left
+        return min(left, LONGEST)
 
     def timeout(self) -> Timeout:
         """The error of the running timer."""
@@ -211,7 +212,7 @@ class Exchange:
         rest = bytes(head[start:])
         head.clear()
         if self._tunnel:
-            if rest:
+            if rest and status[:1] == b"2":  # a refusal may have a body, which nobody reads
                 raise self._error(ProtocolError, "the proxy sent bytes after its answer to CONNECT")
         else:
             self.head_done, self.held = True, rest
@@ -261,7 +262,7 @@ class Exchange:
         """Attach what is known of this exchange to an error made elsewhere."""
         error.phase = error.phase or self.phase
         error.sent = self.sent
-        error.retry_safe = self.sent != "complete"
+        error.retry_safe = self.sent != "complete" and self.phase != "body"
 
     def _error(self, kind: type[E], message: str, phase: str | None = None) -> E:
         error = kind(message, phase=phase or self.phase)

@@ -14,13 +14,13 @@ from types import ModuleType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from .._errors import Closed, ConfigError, PoolTimeout, Timeout
+from .._errors import ASRWireError, Closed, ConfigError, PoolTimeout, Timeout
 from .._limits import Limits
 from ._body import Headers
 from ._colour import Colour, Steps
 from ._exchange import Exchange
 from ._proxy import check_proxy, make_proxy, proxy_of_environment
-from ._slots import Slot, Slots, Waiter
+from ._slots import Slot, Slots, Waiter, Wake
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,10 +46,11 @@ class _Content:
     # which a failed write would leave suspended.
 
     def __init__(self, body: bytes) -> None:
-        self._rest = [body]
+        self._rest = [body]  # emptied as it is sent: the response leads here, and may be read for an hour
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._rest)
+        while self._rest:
+            yield self._rest.pop()
 
     def __aiter__(self) -> Self:
         return self
@@ -92,7 +93,7 @@ class Transport:
         """Send `wire` and read the response head; `patience`: seconds to wait for a free connection, `deadline`: end
         of the whole call. Raises what `Exchange` raises, PoolTimeout, Timeout, Closed."""
         parts = urlsplit(wire.url)
-        slot = yield from self._acquire(f"{parts.scheme}://{parts.netloc}", patience, deadline)
+        slot = yield from self._acquire(channel, f"{parts.scheme}://{parts.netloc}", patience, deadline)
         exchange, channel.slot = channel.exchange, slot
         try:
             exchange.left()  # closed while it waited
@@ -103,12 +104,14 @@ class Transport:
             if connection is None:
                 connection = slot.connection = yield from self._connect(slot.origin)
             connection.tap.exchange = exchange
+            if self._slots.closed:  # close() may have come before there was a connection to close
+                raise Closed("the client was closed")
             request = self.http.Request(wire.method, wire.url, headers=[*wire.headers], content=_Content(wire.body))
             response = yield partial(self.colour.ask, connection.pool, request)
             channel.answered(response)
         except BaseException as error:
             yield from channel.drop()
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, ASRWireError):
                 raise exchange.fault(error) from None
             raise
 
@@ -121,7 +124,9 @@ class Transport:
                 connection.tap.exchange.closed = True
             yield connection.tap.interrupt
 
-    def _acquire(self, origin: str, patience: float | None, deadline: float | None) -> Steps[Slot[Connection]]:
+    def _acquire(
+        self, channel: Channel, origin: str, patience: float | None, deadline: float | None
+    ) -> Steps[Slot[Connection]]:
         place, doomed = self._slots.acquire(origin, time.monotonic())
         try:
             yield from self._discard(doomed)
@@ -129,9 +134,10 @@ class Transport:
                 return place
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             total = left is not None and (patience is None or left < patience)
-            yield partial(self.colour.wait, place.wake, left if total else patience)
+            yield from channel.wait(place.wake, left if total else patience)
             if self._slots.closed:
                 raise Closed("the client was closed")
+            channel.exchange.left()  # the stream was closed
             if place.slot is not None:
                 return place.slot
             message = "no connection became free in time"
@@ -153,7 +159,10 @@ class Transport:
         described = None if proxy is None else make_proxy(self.http, proxy, self._ssl_context)
         settings = {"network_backend": tap, "ssl_context": self._ssl_context, "proxy": described}
         if self._factory is not None:
-            return Connection(self._factory(**settings), tap)
+            try:
+                return Connection(self._factory(**settings), tap)
+            except Exception as error:
+                raise ConfigError(f"http, called for a connection pool, failed ({type(error).__name__})") from error
         pool = getattr(self.http, self.colour.pool)
         return Connection(pool(max_connections=1, http1=True, http2=False, **settings), tap)
 
@@ -186,6 +195,7 @@ class Channel:
         self._transport = transport
         self._response: Any = None
         self._given_back = False
+        self._wake: Wake | None = None
 
     def answered(self, response: Any) -> None:
         """The head has come. Raises ConfigError where it came past our network backend."""
@@ -218,13 +228,22 @@ class Channel:
         """Close the connection, unless it was given back already."""
         yield from self._give_back(False)
 
+    def wait(self, wake: Any, seconds: float | None) -> Steps[None]:
+        """Wait until `wake` is set, for `seconds` at most, or until `interrupt`."""
+        self._wake = wake
+        if not self.exchange.closed:
+            yield partial(self._transport.colour.wait, wake, seconds)
+
     def interrupt(self) -> Steps[None]:
-        """From elsewhere: wake the one that reads."""
+        """From elsewhere: wake the one that waits or reads."""
         self.exchange.closed = True
+        if self._wake is not None:
+            self._wake.set()
         if self.slot is not None and self.slot.connection is not None and not self._given_back:
             yield self.slot.connection.tap.interrupt
 
     def _give_back(self, reusable: bool) -> Steps[None]:
         if self.slot is not None and not self._given_back:
             self._given_back = True
-            yield from self._transport.give_back(self.slot, reusable)
+            # Asked after that is said: interrupt() says the one and asks the other in the opposite order.
+            yield from self._transport.give_back(self.slot, reusable and not self.exchange.closed)

@@ -10,6 +10,7 @@ import io
 import os
 import statistics
 import sys
+import tempfile
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ from typing import TextIO
 from .. import formats
 from .._assembler import Update
 from .._client import Client
-from .._errors import ASRWireError
 from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
 from .._transcript import Transcript
 from ..emulator import DEFAULT_SCRIPT, Emulator, Script
@@ -78,21 +78,21 @@ class Run:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play the demo: ``args.fast``, ``args.out``. Returns 0, 1 after an error (one line on stderr), 130 interrupted."""
+    """Play the demo: ``args.fast``, ``args.out``. Returns 0, or 130 where it was interrupted."""
     try:
         return _run(Path(args.out), None if args.fast else SPEED)
     except BrokenPipeError:
         _drop_broken_pipes()
         return 0
-    except (ASRWireError, OSError) as error:
-        print(f"asrwire demo: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
 
 
 def _run(out: Path, speed: float | None) -> int:
     out.mkdir(parents=True, exist_ok=True)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a pipe may have an encoding without Chinese
+    with tempfile.TemporaryFile(dir=out):
+        pass  # a directory that takes no files says so now, not when all has been played
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # its encoding may be without Chinese
     audio = silence()
     with Emulator(SCRIPT, speed=speed) as emulator:
         pace = "at full speed" if speed is None else f"{speed:g} times as fast as real time"

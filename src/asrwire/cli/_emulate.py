@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator
 
 from ..emulator import Emulator
@@ -26,10 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
         host=arguments.host,
         port=arguments.port,
     )
+    emulator._exchanges = deque(maxlen=0)  # nobody asks for the requests here, and they hold audio
     with contextlib.suppress(KeyboardInterrupt), _request_lines(), _certificate(emulator) as certificate, emulator:
         lines = [
             f"DashScope          {emulator.base_url}",
             f"OpenAI-compatible  {emulator.compatible_base_url}",
+            f"Result files       {emulator.result_origin}",
             "",
             "Point a client at it (any key will do), stop with Ctrl-C:",
             f"  export DASHSCOPE_BASE_URL={emulator.base_url}",

@@ -1,7 +1,8 @@
 """A DashScope speech-recognition server on 127.0.0.1, to test clients against: no key, no network, no bill.
 
 It answers every synchronous system (Qwen3-ASR-Flash OpenAI-compatible and native, Fun-ASR-Flash, Fun-ASR-Realtime,
-Qwen-Audio-ASR-Flash; streaming and not) from a script, and refuses what the services' documents do not allow with an
+Qwen-Audio-ASR-Flash; streaming and not) and the tasks of the asynchronous ones (submit, query, list, cancel, result
+files on an origin of their own) from a script, and refuses what the services' documents do not allow with an
 ``InvalidParameter`` that names the field. Any HTTP client in any language can talk to it::
 
     with Emulator() as emulator:
@@ -22,22 +23,25 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import orjson
 
 from .._errors import Closed, ConfigError
 from .._model import Sentence
 from ._answers import Answer, Envelope, answer_call, answer_error, answer_sample
-from ._documents import COMPLETIONS, GENERATION, Call, check_authorization, read_request
+from ._documents import COMPLETIONS, GENERATION, Call, read_request
 from ._schema import Refusal
 from ._script import DEFAULT_SCRIPT, Sample, Script
-from ._server import Clock, LoopClock, RawRequest, Server, check_speed
+from ._server import Clock, LoopClock, RawRequest, Server, VirtualClock, check_speed
+from ._service import Loss, Service
+from ._storage import Files, Outcomes, Storage, xml_error
+from ._tasks import TaskBook, TaskRecord
 
-__all__ = ["DEFAULT_SCRIPT", "Emulator", "Request", "Sample", "Script", "Sent"]
+__all__ = ["DEFAULT_SCRIPT", "Emulator", "Request", "Sample", "Script", "Sent", "TaskRecord"]
 
 _log = logging.getLogger("asrwire.emulator")
 
@@ -47,7 +51,7 @@ class Request:
     """A request as it was received.
 
     Attributes:
-        method: ``"POST"``.
+        method: ``"POST"``, ``"GET"``.
         path: path and query as sent.
         headers: names in lower case; not shown by ``repr``, because they hold the key.
         json: the parsed body, or None where it was not JSON.
@@ -66,7 +70,7 @@ class Sent:
     Attributes:
         request_id: as in the body and in ``x-request-id``.
         status: HTTP status.
-        model: the model asked for, or None where the request was refused.
+        model: the model asked for, or None where the request was refused or names none.
         stream: the answer is an event stream.
         events: events sent so far (for ``data: [DONE]`` too); 1 for a JSON body.
         sentences: sentences made final so far, as on the wire; empty for the dialects that send text only.
@@ -89,7 +93,7 @@ class Emulator:
 
     A context manager, synchronous and asynchronous, to be entered once; entering returns as soon as the port listens,
     leaving ends open answers, closes every socket and joins the thread. Whichever way it is entered, clients of any
-    kind can use it from anywhere.
+    kind can use it from anywhere. Every request is kept, with its body, as long as the emulator is.
 
     Args:
         transcript: what is said: None (a built-in conversation of eight Chinese and English sentences), a `Script`,
@@ -101,11 +105,19 @@ class Emulator:
             ``"public"`` (doubled ``output``) as seen on dashscope.aliyuncs.com, ``"workspace"`` (result also at top
             level) as seen on workspace domains.
         faults: must be empty: not supported yet.
-        clock: must be None: not supported yet.
+        clock: None: real time; ``"virtual"``: time moves by `advance` only, for paced answers, tasks and keys alike.
+        queue_time: seconds a task is PENDING.
+        run_time: seconds a task is RUNNING after that.
+        files: what becomes of the audio files of tasks: a mapping of URLs or patterns (``*``, ``?``), or a callable
+            that gets a URL. To a `Script` (what is said in it), a `Sample` or bytes (its literal result file), or the
+            code of its error, such as ``"FILE_404_NOT_FOUND"``. For all others, or where it returns None:
+            ``transcript``.
+        rate_limit: requests a second that each of task query, list and cancellation answers; the others get 429.
+            None: no limit.
         tls: serve https with a certificate made for this run; needs ``asrwire[tls-emulator]``.
         seed: decides request ids and which partial results are revised. Every request with the same script is
             answered with the same results.
-        host: address to listen on.
+        host: address to listen on; for all of them (``"0.0.0.0"``, ``"::"``) the URLs name the loopback address.
         port: port to listen on; 0: a free one.
 
     Attributes:
@@ -125,7 +137,11 @@ class Emulator:
         speed: float | None = None,
         envelope: Envelope = "doc",
         faults: Sequence[object] = (),
-        clock: None = None,
+        clock: Literal["virtual"] | None = None,
+        queue_time: float = 0.5,
+        run_time: float = 1.0,
+        files: Files | None = None,
+        rate_limit: int | None = None,
         tls: bool = False,
         seed: int = 0,
         host: str = "127.0.0.1",
@@ -135,8 +151,12 @@ class Emulator:
             raise ConfigError(f"envelope is one of {', '.join(get_args(Envelope))}, not {envelope!r}")
         if len(faults):
             raise ConfigError("faults are not supported yet: leave faults=()")
-        if clock is not None:
-            raise ConfigError("a clock is not supported yet: leave clock=None and choose a speed")
+        if clock not in (None, "virtual"):
+            raise ConfigError(f"clock is None or 'virtual', not {clock!r}")
+        if rate_limit is not None and (isinstance(rate_limit, bool) or not isinstance(rate_limit, int)):
+            raise TypeError(f"rate_limit is an int or None, not {type(rate_limit).__name__}")
+        if rate_limit is not None and rate_limit < 1:
+            raise ConfigError("rate_limit must be at least 1 a second, or None")
         try:
             self._speed = check_speed(speed)
         except ValueError as error:
@@ -145,20 +165,36 @@ class Emulator:
             raise TypeError(f"port is an int, not {type(port).__name__}")
         if not 0 <= port <= 65535:
             raise ConfigError(f"port must be 0 to 65535, not {port}")
+        if not isinstance(host, str):
+            raise TypeError(f"host is a str, not {type(host).__name__}")
+        if not host or not host.isprintable():
+            raise ConfigError("host is a name or an address")
         self._transcript = _read_transcript(transcript)
         self._envelope: Envelope = envelope
         self._seed = seed
         self._ids = random.Random(seed)
         self._address = (host, port)
-        self._clock: Clock = LoopClock()
+        self._reached_as = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._clock: Clock = LoopClock() if clock is None else VirtualClock()
+        self._epoch = round((time.time() - self._clock.now()) * 1000)
+        self._storage = Storage(str(seed).encode())
+        self._book = TaskBook(
+            self._storage,
+            Outcomes(files, self._transcript),
+            queue_time=_ms("queue_time", queue_time),
+            run_time=_ms("run_time", run_time),
+            parameters_needed=envelope == "workspace",
+            ids=self._ids,
+        )
+        self._service = Service(self._book, rate_limit=rate_limit, ids=self._ids)
         self._lock = threading.Lock()
-        self._exchanges: list[tuple[Request, Call | None, Answer]] = []
+        self._exchanges: MutableSequence[tuple[Request, Answer]] = []
         self._thread: threading.Thread | None = None
         self._server_context: ssl.SSLContext | None = None
         self.ca_pem: bytes | None = None
         self.ssl_context: ssl.SSLContext | None = None
         if tls:
-            self._make_certificate(host)
+            self._make_certificate(self._reached_as)
 
     def _make_certificate(self, host: str) -> None:
         try:
@@ -186,32 +222,49 @@ class Emulator:
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
         self._listener.setblocking(False)
         self._port = self._listener.getsockname()[1]
+        self._storage_listener = socket.create_server((host, 0), family=family, backlog=1024)
+        self._storage_listener.setblocking(False)
+        self._storage.origin = self._origin_at(self._storage_listener.getsockname()[1])
         self._loop = asyncio.new_event_loop()
-        self._server = Server(
-            self._listener,
-            self._handle,
-            self._refuse,
-            self._finished,
-            speed=self._speed,
-            clock=self._clock,
-            ssl_context=self._server_context,
-        )
+        self._servers = [
+            Server(
+                listener,
+                handle,
+                refuse,
+                self._finished,
+                speed=self._speed,
+                clock=self._clock,
+                ssl_context=self._server_context,
+            )
+            for listener, handle, refuse in (
+                (self._listener, self._handle, self._refuse),
+                (self._storage_listener, self._handle_result, self._refuse_result),
+            )
+        ]
         self._thread = threading.Thread(target=self._run, name=f"asrwire-emulator-{self._port}", daemon=True)
         self._thread.start()
         return self
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._server.run())
+            self._loop.run_until_complete(self._serve())
         finally:
             self._loop.close()
             self._listener.close()
+            self._storage_listener.close()
+
+    async def _serve(self) -> None:
+        await asyncio.gather(*(server.run() for server in self._servers))
+
+    def _stop(self) -> None:
+        for server in self._servers:
+            server.stop.set()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self._thread is not None
-        self._loop.call_soon_threadsafe(self._server.stop.set)
+        self._loop.call_soon_threadsafe(self._stop)
         self._thread.join()
 
     async def __aenter__(self) -> Self:
@@ -228,9 +281,11 @@ class Emulator:
     def _origin(self) -> str:
         if self._thread is None:
             raise Closed("the emulator has no address before it is entered")
-        host = self._address[0]
-        host = f"[{host}]" if ":" in host else host
-        return f"{'https' if self.ssl_context else 'http'}://{host}:{self._port}"
+        return self._origin_at(self._port)
+
+    def _origin_at(self, port: int) -> str:
+        host = f"[{self._reached_as}]" if ":" in self._reached_as else self._reached_as
+        return f"{'https' if self.ssl_context else 'http'}://{host}:{port}"
 
     @property
     def base_url(self) -> str:
@@ -246,14 +301,52 @@ class Emulator:
     def requests(self) -> list[Request]:
         """A snapshot of the requests received, in the order they were answered."""
         with self._lock:
-            return [request for request, _, _ in self._exchanges]
+            return [request for request, _ in self._exchanges]
 
     @property
     def sent(self) -> list[Sent]:
         """A snapshot of what has been sent so far, one entry per entry of `requests`."""
         with self._lock:
             exchanges = list(self._exchanges)
-        return [_sent(call, answer) for _, call, answer in exchanges]
+        return [_sent(answer) for _, answer in exchanges]
+
+    @property
+    def result_origin(self) -> str:
+        """Scheme, host and port of the result files; requests that carry a key or a cookie are refused there."""
+        if self._thread is None:
+            raise Closed("the emulator has no address before it is entered")
+        return self._storage.origin
+
+    @property
+    def tasks(self) -> list[TaskRecord]:
+        """A snapshot of the tasks submitted, in that order, as they stand now."""
+        return self._book.records(self._now())
+
+    # == what a test does ==============================================================================================
+
+    def advance(self, seconds: float) -> None:
+        """Move the virtual clock on. It returns at once; streams that were waiting go on.
+
+        Raises:
+            ConfigError: the clock is real, or would go back.
+        """
+        if not isinstance(self._clock, VirtualClock):
+            raise ConfigError("only Emulator(clock='virtual') has a time to advance")
+        self._clock.advance(_ms("seconds", seconds))
+
+    def issue_token(self, expire_in_seconds: int = 60) -> str:
+        """A temporary key, as ``POST {base_url}/tokens`` issues it; afterwards it is answered with 401."""
+        return self._service.keys.issue(expire_in_seconds, self._now())[0]
+
+    def lose_reply(self, how: Loss, times: int = 1) -> None:
+        """Lose the replies to the next submissions, after their tasks were created.
+
+        Args:
+            how: ``"rst"`` resets the connection, ``"fin"`` closes it, ``"stall"`` leaves it open and silent; ``"500"``
+                answers with an internal error.
+            times: how many replies.
+        """
+        self._service.lose_reply(how, times)
 
     # == answering, on the server's thread =============================================================================
 
@@ -263,39 +356,58 @@ class Emulator:
             json = orjson.loads(raw.body) if raw.body else None
         except orjson.JSONDecodeError:
             json = None
-        call, answer = self._answer(raw, json, request_id)
-        with self._lock:
-            self._exchanges.append((Request(raw.method, raw.target, raw.headers, json), call, answer))
-        what = call.model if call else "refused"
-        answer.label = f"{raw.method} {raw.target.partition('?')[0]} {answer.status} {what}"
+        answer = self._answer(raw, json, request_id)
+        self._record(raw, json, answer)
         return answer
 
-    def _answer(self, raw: RawRequest, json: Any, request_id: str) -> tuple[Call | None, Answer]:
+    def _record(self, raw: RawRequest, json: Any, answer: Answer) -> None:
+        with self._lock:
+            self._exchanges.append((Request(raw.method, raw.target, raw.headers, json), answer))
+        what = answer.model or answer.label or "refused"
+        answer.label = f"{raw.method} {raw.target.partition('?')[0]} {answer.status} {what}"
+
+    def _answer(self, raw: RawRequest, json: Any, request_id: str) -> Answer:
         path = raw.target.partition("?")[0]
-        if path not in (GENERATION, COMPLETIONS):
-            return None, answer_error(request_id, 404, "NotFound", f"there is no {path} here")
-        if raw.method != "POST":
-            answer = answer_error(request_id, 405, "MethodNotAllowed", f"{path} takes POST, not {raw.method}")
-            answer.headers.append(("Allow", "POST"))
-            return None, answer
         try:
-            check_authorization(raw.headers)
+            if path not in (GENERATION, COMPLETIONS):
+                return self._service.answer(raw, json, request_id, self._now())
+            if raw.method != "POST":
+                answer = answer_error(request_id, 405, "MethodNotAllowed", f"{path} takes POST, not {raw.method}")
+                answer.headers.append(("Allow", "POST"))
+                return answer
+            self._service.check_key(raw, self._now())
             call = read_request(path, raw.headers, json)
         except Refusal as refusal:
-            any_model = refusal.status == 404 and isinstance(self._transcript, Sample)
-            if not any_model:
-                return None, _refusal(path, refusal, request_id)
+            any_model = isinstance(self._transcript, Sample) and path in (GENERATION, COMPLETIONS)
+            if not any_model or refusal.status != 404:
+                return _refusal(path, refusal, request_id)
             call = Call(json["model"], "qwen", stream=False)
         if isinstance(self._transcript, Sample):
-            return call, answer_sample(self._transcript, request_id)
-        return call, answer_call(
-            self._transcript,
-            call,
-            envelope=self._envelope,
-            request_id=request_id,
-            created=int(time.time()),
-            revisions=random.Random(self._seed),
-        )
+            answer = answer_sample(self._transcript, request_id)
+        else:
+            answer = answer_call(
+                self._transcript,
+                call,
+                envelope=self._envelope,
+                request_id=request_id,
+                created=int(time.time()),
+                revisions=random.Random(self._seed),
+            )
+        answer.model = call.model
+        return answer
+
+    def _now(self) -> int:
+        return self._epoch + round(self._clock.now() * 1000)
+
+    def _handle_result(self, raw: RawRequest) -> Answer:
+        request_id = str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+        answer = self._storage.answer(raw, request_id, self._now())
+        self._record(raw, None, answer)
+        return answer
+
+    def _refuse_result(self, status: int, reason: str) -> Answer:
+        request_id = str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+        return xml_error(request_id, status, "InvalidRequest", reason)
 
     def _refuse(self, status: int, reason: str) -> Answer:
         request_id = str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
@@ -329,11 +441,19 @@ def _refusal(path: str, refusal: Refusal, request_id: str) -> Answer:
     return answer_error(request_id, refusal.status, code, str(refusal), openai=refusal.field)
 
 
-def _sent(call: Call | None, answer: Answer) -> Sent:
+def _ms(name: str, seconds: object) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {type(seconds).__name__}")
+    if not 0 <= seconds < 10**9:
+        raise ConfigError(f"{name} must be 0 seconds or more")
+    return round(seconds * 1000)
+
+
+def _sent(answer: Answer) -> Sent:
     return Sent(
         request_id=answer.request_id,
         status=answer.status,
-        model=call.model if call else None,
+        model=answer.model,
         stream=answer.stream,
         events=answer.left,
         sentences=tuple(answer.finals),

@@ -58,6 +58,8 @@ class Answer:
         stream: the body is sent chunked, each piece when it is due.
         headers: besides Content-Type, Date and X-Request-Id.
         label: what a log line calls it.
+        model: the model it is an answer of, or None.
+        loss: how it is lost on its way (`Server`), or None.
         left: how many events have left so far.
         text: of the last event that has left.
         finals: of all events that have left.
@@ -71,6 +73,8 @@ class Answer:
     stream: bool = False
     headers: list[tuple[str, str]] = field(default_factory=list)
     label: str = ""
+    model: str | None = None
+    loss: Literal["rst", "fin", "stall"] | None = None
     left: int = 0
     text: str | None = None
     finals: list[Sentence] = field(default_factory=list)
@@ -89,7 +93,7 @@ def answer_sample(sample: Sample, request_id: str) -> Answer:
     if content_type is None:
         content_type = "application/json" if sample.body.lstrip()[:1] in (b"{", b"[") else EVENT_STREAM
     if not content_type.startswith("text/event-stream"):
-        return Answer(request_id, sample.status, content_type, [Event(0, sample.body)])
+        return Answer(request_id, sample.status, content_type, [Event(0, sample.body)] if sample.body else [])
     parts = re.findall(rb".+?(?:\r?\n\r?\n|\Z)", sample.body, re.DOTALL)
     return Answer(request_id, sample.status, content_type, [Event(0, part) for part in parts], stream=True)
 

@@ -236,18 +236,37 @@ def _check_headers(headers: Mapping[str, str], *, sse_required: bool) -> bool:
     return sse == "enable"
 
 
-_DATED = r"(-\d{4}-\d{2}-\d{2})?"
-_QWEN_MODEL = re.compile(rf"qwen3-asr-flash{_DATED}")
-_QWEN_US_MODEL = re.compile(rf"qwen3-asr-flash(-us{_DATED}|{_DATED}-us)")
-_FLASH_MODEL = re.compile(rf"fun-asr-flash{_DATED}")
-_REALTIME_MODEL = re.compile(rf"fun-asr-realtime{_DATED}")
-_QWEN_AUDIO_MODEL = re.compile(rf"qwen-audio-3\.(?P<minor>\d+)-asr-flash{_DATED}")
+DATED = r"(-\d{4}-\d{2}-\d{2})?"
+_QWEN_MODEL = re.compile(rf"qwen3-asr-flash{DATED}")
+_QWEN_US_MODEL = re.compile(rf"qwen3-asr-flash(-us{DATED}|{DATED}-us)")
+_FLASH_MODEL = re.compile(rf"fun-asr-flash{DATED}")
+_REALTIME_MODEL = re.compile(rf"fun-asr-realtime{DATED}")
+_QWEN_AUDIO_MODEL = re.compile(rf"qwen-audio-3\.(?P<minor>\d+)-asr-flash{DATED}")
 
 
 def check_authorization(headers: Mapping[str, str]) -> None:
     """Refuse a request without ``Authorization: Bearer <key>``; any key will do."""
     if not re.fullmatch(r"Bearer +\S+", headers.get("authorization", "")):
         raise Refusal("", "No API-key provided or invalid API-key provided.", status=401, code="InvalidApiKey")
+
+
+def read_model(headers: Mapping[str, str], body: Any) -> tuple[str, dict[str, Any]]:
+    """The model a body asks for, and the body as the JSON object it must be.
+
+    Raises:
+        Refusal: it is no JSON object, or names no model.
+    """
+    content_type = headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refusal("Content-Type", "must be application/json" if content_type else "is required: application/json")
+    if not isinstance(body, dict):
+        raise Refusal("body", "must be a JSON object")
+    if "model" not in body:
+        raise Refusal("model", "is required")
+    model = body["model"]
+    if not isinstance(model, str):
+        raise Refusal("model", "must be a string")
+    return model, body
 
 
 def read_request(path: str, headers: Mapping[str, str], body: Any) -> Call:
@@ -261,16 +280,7 @@ def read_request(path: str, headers: Mapping[str, str], body: Any) -> Call:
     Raises:
         Refusal: naming the first field that is not as documented.
     """
-    content_type = headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Refusal("Content-Type", "must be application/json" if content_type else "is required: application/json")
-    if not isinstance(body, dict):
-        raise Refusal("body", "must be a JSON object")
-    if "model" not in body:
-        raise Refusal("model", "is required")
-    model = body["model"]
-    if not isinstance(model, str):
-        raise Refusal("model", "must be a string")
+    model, body = read_model(headers, body)
     resolve = headers.get("x-dashscope-ossresourceresolve") == "enable"
     return (_read_openai if path == COMPLETIONS else _read_native)(model, headers, body, resolve)
 

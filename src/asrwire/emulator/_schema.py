@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 
 class Refusal(Exception):
     """The request is not what the documents allow. ``field``: path of the wrong member or name of the wrong header."""
@@ -34,15 +36,33 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Audio by reference or by value: an ``http(s)://`` or ``oss://`` URL, a ``data:`` URI, or either."""
+    """Audio by reference or by value: an ``http(s)://`` or ``oss://`` URL, a ``data:`` URI, or either.
+
+    ``hint``: where a data URI goes instead.
+    """
 
     url: bool = True
     data: bool = True
+    hint: str = "a data URI goes into input.messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    least: float | None = None
+    most: float | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Hotwords:
     """``{word: weight}``; weights 1 to 5, or 50 for at most 50 words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value of the form ``node``, or its JSON in a string."""
+
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +90,27 @@ class Union:
     instead: Mapping[str, str] = field(default_factory=dict)
 
 
-Node = Text | Flag | Audio | Hotwords | Array | Object | Union
+Node = Text | Flag | Number | Audio | Hotwords | Written | Array | Object | Union
 
-_DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,(?P<data>.+)", re.DOTALL)
+# Schemes are case-insensitive (RFC 3986 3.1).
+_DATA_URI = re.compile(r"(?i:data:)[\w.+-]+/[\w.+-]+;base64,(?P<data>.+)", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _PLACEHOLDER = re.compile(r"\{[A-Z0-9_]+\}")  # the documents' own "{BASE64_ENCODED_DATA}"
-_URL = re.compile(r"https?://[^\s/]+\S*")
-_OSS = re.compile(r"oss://\S+")
+_URL = re.compile(r"(?i:https?)://[^\s/]+\S*")
+_OSS = re.compile(r"(?i:oss)://\S+")
 
 
 def _at(path: str, name: str | int) -> str:
     if isinstance(name, int):
         return f"{path}[{name}]"
     return f"{path}.{name}" if path else name
+
+
+def _parsed(text: str, path: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Refusal(path, "is not JSON") from None
 
 
 def _places(node: Node, name: str, path: str = "") -> Iterator[str]:
@@ -114,10 +142,14 @@ class Reader:
             case Flag():
                 if not isinstance(value, bool):
                     raise Refusal(path, "must be true or false")
+            case Number():
+                self.number(node, value, path)
             case Audio():
                 self.audio(node, value, path)
             case Hotwords():
                 self.hotwords(value, path)
+            case Written():
+                self.read(node.node, _parsed(value, path) if isinstance(value, str) else value, path)
             case Array():
                 if not isinstance(value, list):
                     raise Refusal(path, "must be an array")
@@ -142,12 +174,20 @@ class Reader:
         if not value and not node.empty:
             raise Refusal(path, "must not be empty")
 
+    def number(self, node: Number, value: Any, path: str) -> None:
+        if isinstance(value, bool) or not isinstance(value, int if node.whole else (int, float)):
+            raise Refusal(path, "must be a whole number" if node.whole else "must be a number")
+        if node.least is not None and value < node.least:
+            raise Refusal(path, f"must be at least {node.least}")
+        if node.most is not None and value > node.most:
+            raise Refusal(path, f"must be at most {node.most}")
+
     def audio(self, node: Audio, value: Any, path: str) -> None:
         if not isinstance(value, str):
             raise Refusal(path, "must be a string")
-        if value.startswith("data:"):
+        if value[:5].lower() == "data:":
             if not node.data:
-                raise Refusal(path, "takes a URL; a data URI goes into input.messages")
+                raise Refusal(path, f"takes a URL; {node.hint}")
             uri = _DATA_URI.fullmatch(value)
             if uri is None:
                 raise Refusal(path, "is not data:<mediatype>;base64,<data>")

@@ -72,6 +72,8 @@ class Script:
         """
         if isinstance(texts, str):
             raise TypeError("texts is a sequence of sentences, not one str")
+        if not (speakers and languages and emotions):
+            raise ConfigError("speakers, languages and emotions need at least one item; (None,) sends none")
         sentences: list[Sentence] = []
         clock = 200
         for index, text in enumerate(texts):
@@ -125,6 +127,9 @@ def _check_sentence(sentence: Sentence, clock: int, where: str) -> int:
         clock = word.end_time
     if "".join(word.text + word.punctuation for word in sentence.words) != sentence.text:
         raise ConfigError(f"{where}: the words do not spell the text")
+    for value in (sentence.text, sentence.language, sentence.emotion, sentence.speaker_id):
+        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+            raise ConfigError(f"{where}: holds a lone surrogate, which UTF-8 cannot encode")
     return end
 
 
@@ -185,6 +190,12 @@ class Sample:
             raise TypeError(f"Sample.status is an int, not {type(self.status).__name__}")
         if not 200 <= self.status <= 599:
             raise ConfigError("Sample.status must be 200 to 599")
+        if self.body and self.status in (204, 205, 304):
+            raise ConfigError(f"a response of status {self.status} has no body (RFC 9110)")
+        if not isinstance(self.content_type, str | None):
+            raise TypeError(f"Sample.content_type is a str or None, not {type(self.content_type).__name__}")
+        if self.content_type is not None and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", self.content_type):
+            raise ConfigError("Sample.content_type must be printable ASCII")
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Sample:

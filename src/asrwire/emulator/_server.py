@@ -10,10 +10,13 @@ import contextlib
 import math
 import socket
 import ssl
+import struct
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Protocol
+from typing import Literal, Protocol
 
 import h11
 
@@ -43,10 +46,46 @@ class Clock(Protocol):
 
 class LoopClock:
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return time.monotonic()  # as asyncio's loops do, from any thread
 
     async def sleep_until(self, when: float) -> None:
         await asyncio.sleep(max(0.0, when - self.now()))
+
+
+class VirtualClock:
+    """Time that stands still until it is moved on, from any thread."""
+
+    def __init__(self) -> None:
+        self._ms = 0
+        self._lock = threading.Lock()
+        self._sleepers: set[tuple[int, asyncio.Future[None]]] = set()
+
+    def now(self) -> float:
+        return self._ms / 1000
+
+    def advance(self, ms: int) -> None:
+        with self._lock:
+            self._ms += ms
+            for when, future in sorted(self._sleepers, key=lambda sleeper: sleeper[0]):
+                if when <= self._ms:
+                    future.get_loop().call_soon_threadsafe(_wake, future)
+
+    async def sleep_until(self, when: float) -> None:
+        sleeper = round(when * 1000), asyncio.get_running_loop().create_future()
+        with self._lock:
+            if sleeper[0] <= self._ms:
+                return
+            self._sleepers.add(sleeper)
+        try:
+            await sleeper[1]
+        finally:
+            with self._lock:
+                self._sleepers.discard(sleeper)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Refused(Exception):
@@ -164,6 +203,9 @@ class _Connection:
                 return
             answer = self._server._handle(request)
             try:
+                if answer.loss is not None:
+                    await self._lose(answer.loss)
+                    return
                 await self._send(answer, body=request.method != "HEAD")
             finally:
                 self._server._sent(answer)
@@ -226,9 +268,12 @@ class _Connection:
         ]
         events = iter(answer.events)
         event = next(events, None)
-        if event and not answer.stream:
-            await due(event.at)
-            headers.append(("Content-Length", str(len(event.data))))
+        if not answer.stream:
+            if event:
+                await due(event.at)
+            headers.append(("Content-Length", str(len(event.data) if event else 0)))
+        if event is None or not body:
+            answer.complete = True
         await self._write(h11.Response(status_code=answer.status, headers=headers))
         while event and body:
             following = next(events, None)
@@ -243,6 +288,15 @@ class _Connection:
                 await asyncio.sleep(0)
             event = following
         await self._write(h11.EndOfMessage())
+
+    async def _lose(self, how: Literal["rst", "fin", "stall"]) -> None:
+        """Say nothing: reset the connection, leave it to be closed, or hold it until the client has gone."""
+        if how == "rst":
+            sock = self._writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._writer.transport.abort()
+        while how == "stall" and await self._reader.read(_READ):
+            pass
 
     async def _send_last(self, answer: Answer) -> None:
         """Answer what could not be read, and let the client read the answer before the connection goes."""
