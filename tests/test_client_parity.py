@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asrwire import AsyncClient, AsyncStream, Client, Stream
+from asrwire._tasks_client import AsyncTasks, AsyncValues, Tasks, Values
 
 RENAMED = {
     "aclose": "close",
@@ -16,7 +17,8 @@ RENAMED = {
     "__aiter__": "__iter__",
     "__anext__": "__next__",
 }
-AWAITED = {"aclose", "__aenter__", "__aexit__", "__anext__", "transcribe"}
+AWAITED = {"aclose", "__aenter__", "__aexit__", "__anext__", "transcribe"} | {"submit", "get", "wait", "cancel", "find"}
+TWINS = [(Client, AsyncClient), (Stream, AsyncStream), (Tasks, AsyncTasks), (Values, AsyncValues)]
 
 
 def members(kind: type) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def signature(member: Any) -> list[tuple[str, Any, Any]]:
     return [(p.name, p.kind, p.default) for p in inspect.signature(member).parameters.values()]
 
 
-@pytest.mark.parametrize(("blocking", "asynchronous"), [(Client, AsyncClient), (Stream, AsyncStream)])
+@pytest.mark.parametrize(("blocking", "asynchronous"), TWINS)
 def test_names_and_signatures_are_the_same(blocking: type, asynchronous: type) -> None:
     one, other = members(blocking), members(asynchronous)
     assert {RENAMED.get(name, name) for name in other} == set(one)
@@ -41,13 +43,13 @@ def test_names_and_signatures_are_the_same(blocking: type, asynchronous: type) -
         assert signature(member) == signature(twin), name
 
 
-@pytest.mark.parametrize("asynchronous", [AsyncClient, AsyncStream])
+@pytest.mark.parametrize("asynchronous", [pair[1] for pair in TWINS])
 def test_what_is_awaited(asynchronous: type) -> None:
     awaited = {name for name, member in members(asynchronous).items() if inspect.iscoroutinefunction(member)}
     assert awaited == AWAITED & set(members(asynchronous))
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient, Stream, AsyncStream])
+@pytest.mark.parametrize("kind", [kind for pair in TWINS for kind in pair])
 def test_everything_public_is_documented(kind: type) -> None:
     assert kind.__doc__
     for name, member in members(kind).items():

@@ -1,4 +1,4 @@
-# Requests about file tasks: literal against the documented samples, per region and workspace; options, URLs, ids, lists.
+# Requests about file tasks: literal against the documented samples, per region and workspace; options, URLs, ids.
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ FLOORS = [
     ["_errors", "_sse", "_chunked"],
     ["_limits", "_model", "_timeline"],
     [
-        "_decode", "_assembler", "_codes", "_task", "_audio", "_options", "_requests", "_retry", "formats",
+        "_decode", "_assembler", "_codes", "_audio", "_task", "_options", "_requests", "_retry", "formats",
         "_transcript", "_files",
     ],
-    ["_stream", "_tasks", "_net"],
+    ["_stream", "_talk", "_single", "_many", "_tasks", "_net"],
     ["_tasks_client", "_client"],
     ["__init__"],
     ["emulator", "cli", "__main__"],
@@ -148,7 +148,7 @@ def test_importing_costs_no_more_than_httpcore_and_orjson() -> None:
     assert int(run(count.format("asrwire"))) <= int(run(count.format("httpcore, orjson")))
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in PACKAGE.glob("_*.py") if p.stem != "__init__"))
+@pytest.mark.parametrize("name", sorted(p.stem for p in PACKAGE.glob("_*.py") if p.stem not in ("__init__", "__main__")))
 def test_every_module_can_be_imported_alone(name: str) -> None:
     run(f"import importlib; importlib.import_module('asrwire.{name}')")
 

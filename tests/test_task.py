@@ -113,7 +113,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 
 def test_every_sample_of_a_task_is_here() -> None:
-    names = {path.stem for pattern in ("*_poll_*", "*_submit_response", "task_unknown") for path in SAMPLES.glob(pattern + ".json")}
+    patterns = ("*_poll_*.json", "*_submit_response.json", "task_unknown.json")
+    names = {path.stem for pattern in patterns for path in SAMPLES.glob(pattern)}
     assert names == EXPECTED.keys()
 
 

@@ -543,7 +543,7 @@ def test_a_stream_closed_before_there_is_a_channel_to_interrupt(
                     super().__init__(*arguments)
                     call._closed = True  # what close() in another thread does first
 
-            monkeypatch.setattr("asrwire._net._call.Channel", Late)
+            monkeypatch.setattr("asrwire._net._attempt.Channel", Late)
             with pytest.raises(Closed):
                 await stream.__aenter__()
 
@@ -807,7 +807,7 @@ def test_close_from_another_thread_ends_a_wait(wait: str) -> None:
         ThreadPoolExecutor(1) as threads,
         Client(KEY, base_url=server.base_url, timeouts=timeouts, limits=limits) as client,
     ):
-        client._transport.colour.event = Event  # type: ignore[misc, assignment]
+        client._transport.colour.event = Event
         client._transport._slots._wake = Event
         held = client.stream(URL, model=MODEL)
         if wait == "for a place":
@@ -852,7 +852,7 @@ def test_a_connection_that_is_being_interrupted_is_not_kept() -> None:
         Client(KEY, base_url=server.base_url, timeouts=LONG) as client,
         client.stream(URL, model=MODEL) as stream,
     ):
-        channel = stream._channel
+        channel = stream._current.channel
         assert channel is not None
         colour = client._transport.colour
         drain = colour.drain
@@ -861,7 +861,7 @@ def test_a_connection_that_is_being_interrupted_is_not_kept() -> None:
             drain(response)
             channel.exchange.closed = True  # the first half of interrupt()
 
-        colour.drain = then_close  # type: ignore[method-assign, assignment]
+        colour.drain = then_close  # type: ignore[method-assign]
         assert len(list(stream)) == 2
         assert client._transport._slots._idle_count == 0
 

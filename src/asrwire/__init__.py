@@ -33,12 +33,13 @@ from ._limits import Limits, Timeouts
 from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
 from ._sse import EventStreamParser, ServerSentEvent
 from ._stream import ResultStream
+from ._task import Progress, Subtask, Task
 from ._timeline import NO_TIME, WordTimeline
 from ._transcript import Finding, Transcript
 
 if TYPE_CHECKING:
     from ._client import AsyncClient, AsyncStream, Client, Stream
-    from ._options import FunASRFlashOptions, FunASRRealtimeOptions, QwenOptions
+    from ._options import FileOptions, FunASRFlashOptions, FunASRRealtimeOptions, QwenOptions
 
 __version__ = "0.1.0"
 
@@ -51,7 +52,9 @@ __all__ = [
     "Word", "Sentence", "Usage", "Transcript", "Finding", "WordTimeline", "NO_TIME", "FileResult", "FileFailed",
     # clients
     "Client", "AsyncClient", "Stream", "AsyncStream", "Timeouts", "Limits",
-    "QwenOptions", "FunASRFlashOptions", "FunASRRealtimeOptions",
+    "QwenOptions", "FunASRFlashOptions", "FunASRRealtimeOptions", "FileOptions",
+    # file tasks
+    "Task", "Subtask", "Progress",
     # errors
     "ASRWireError", "ConfigError", "PoolTimeout", "ConnectFailed", "TLSFailed", "Timeout", "ProtocolError", "Truncated",
     "HTTPStatusError", "ContentTypeError", "DecodeError", "LimitExceeded", "ServiceError", "TaskFailed",
@@ -62,6 +65,7 @@ __all__ = [
 _LAZY = {
     "Client": "_client", "AsyncClient": "_client", "Stream": "_client", "AsyncStream": "_client",
     "QwenOptions": "_options", "FunASRFlashOptions": "_options", "FunASRRealtimeOptions": "_options",
+    "FileOptions": "_options",
 }  # fmt: skip
 
 

@@ -27,38 +27,19 @@ _HEAD = 8192  # bytes looked at to recognise a format; only ASF needs more than 
 
 #: format -> media type: the containers the services document, and headerless pcm, which no signature can show.
 _MEDIA_TYPES = {
-    "aac": "audio/aac",
-    "amr": "audio/amr",
-    "avi": "video/x-msvideo",
-    "flac": "audio/flac",
-    "flv": "video/x-flv",
-    "m4a": "audio/mp4",
-    "mkv": "video/x-matroska",
-    "mov": "video/quicktime",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-    "mpeg": "video/mpeg",
-    "ogg": "audio/ogg",
-    "opus": "audio/opus",
-    "pcm": "audio/pcm",
-    "wav": "audio/wav",
-    "webm": "video/webm",
-    "wma": "audio/x-ms-wma",
-    "wmv": "video/x-ms-wmv",
-}
+    "aac": "audio/aac", "amr": "audio/amr", "avi": "video/x-msvideo", "flac": "audio/flac", "flv": "video/x-flv",
+    "m4a": "audio/mp4", "mkv": "video/x-matroska", "mov": "video/quicktime", "mp3": "audio/mpeg", "mp4": "video/mp4",
+    "mpeg": "video/mpeg", "ogg": "audio/ogg", "opus": "audio/opus", "pcm": "audio/pcm", "wav": "audio/wav",
+    "webm": "video/webm", "wma": "audio/x-ms-wma", "wmv": "video/x-ms-wmv",
+}  # fmt: skip
 _FORMATS = {media_type: name for name, media_type in _MEDIA_TYPES.items()} | {
-    "audio/aacp": "aac",
-    "audio/m4a": "m4a",
-    "audio/mp3": "mp3",
-    "audio/vnd.wave": "wav",
-    "audio/wave": "wav",
-    "audio/webm": "webm",
-    "audio/x-flac": "flac",
-    "audio/x-m4a": "m4a",
-    "audio/x-wav": "wav",
-}
+    "audio/aacp": "aac", "audio/m4a": "m4a", "audio/mp3": "mp3", "audio/vnd.wave": "wav", "audio/wave": "wav",
+    "audio/webm": "webm", "audio/x-flac": "flac", "audio/x-m4a": "m4a", "audio/x-wav": "wav",
+}  # fmt: skip
 _SUFFIXES = {name: name for name in _MEDIA_TYPES} | {"mpg": "mpeg", "oga": "ogg", "wave": "wav"}
 
+# What a file of one format, and of no other, begins with.
+_MARKS = {b"fLaC": "flac", b"#!AMR": "amr", b"FLV\x01": "flv", b"\0\0\x01\xba": "mpeg", b"\0\0\x01\xb3": "mpeg"}
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 
@@ -101,9 +82,8 @@ def load(audio: str | os.PathLike[str] | os.PathLike[bytes] | Buffer) -> Audio:
     try:
         view = memoryview(audio)
     except TypeError:
-        raise TypeError(
-            f"audio is a URL (str), a path (os.PathLike) or bytes-like, not {type(audio).__name__}"
-        ) from None
+        message = f"audio is a URL (str), a path (os.PathLike) or bytes-like, not {type(audio).__name__}"
+        raise TypeError(message) from None
     with view:
         _check_size(view.nbytes)
         return _from_bytes(view.tobytes(), None)
@@ -151,25 +131,15 @@ def _signature(head: bytes) -> str | None:
         return "webm" if b"webm" in head[:64] else "mkv"
     if head.startswith(_ASF_HEADER):
         return "wmv" if _ASF_VIDEO in head else "wma"
-    for signature, name in (
-        (b"fLaC", "flac"),
-        (b"#!AMR", "amr"),
-        (b"FLV\x01", "flv"),
-        (b"\0\0\x01\xba", "mpeg"),
-        (b"\0\0\x01\xb3", "mpeg"),
-    ):
+    for signature, name in _MARKS.items():
         if head.startswith(signature):
             return name
     if len(head) >= 4 and head[0] == 0xFF:
         if head[1] & 0xF6 == 0xF0 and head[2] & 0x3C < 0x34:  # ADTS: layer 0, a sampling rate that exists
             return "aac"
         # MPEG audio layer III: a version, a bitrate and a sampling rate that exist
-        if (
-            head[1] & 0xE6 == 0xE2
-            and head[1] & 0x18 != 0x08
-            and head[2] >> 4 not in (0, 15)
-            and head[2] & 0x0C != 0x0C
-        ):
+        version = head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08
+        if version and head[2] >> 4 not in (0, 15) and head[2] & 0x0C != 0x0C:
             return "mp3"
     return None
 
@@ -191,8 +161,7 @@ def _from_data_uri(uri: str) -> Audio:
     if not comma or not header.lower().endswith(";base64"):
         raise ConfigError("the audio data URI must look like data:<media type>;base64,<data>")
     size = len(payload.rstrip("=")) * 3 // 4
-    _check_size(size)
-    _warn_size(size)
+    _check_size(size, warn=True)
     try:
         found = sniff(base64.b64decode(payload[: _HEAD // 3 * 4]))
     except binascii.Error:
@@ -202,8 +171,7 @@ def _from_data_uri(uri: str) -> Audio:
 
 
 def _from_bytes(data: bytes, suffix: str | None) -> Audio:
-    _check_size(len(data))
-    _warn_size(len(data))
+    _check_size(len(data), warn=True)
     found = sniff(data) or suffix
     media_type = _MEDIA_TYPES[found] if found else "application/octet-stream"
     return Audio("data", f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}", found, len(data))
@@ -221,7 +189,7 @@ def _read(path: str) -> bytes:
     return data
 
 
-def _check_size(size: int) -> None:
+def _check_size(size: int, warn: bool = False) -> None:
     if size == 0:
         raise ConfigError("the audio is empty")
     if size > LARGEST_SIZE:
@@ -231,13 +199,9 @@ def _check_size(size: int) -> None:
         )
 
 
-def _warn_size(size: int) -> None:
-    if size > DOCUMENTED_SIZE:
-        warnings.warn(
-            f"the audio has {size:,} bytes; the documented limit of a synchronous call is 10 MB",
-            UserWarning,
-            stacklevel=4,
-        )
+    if warn and size > DOCUMENTED_SIZE:
+        message = f"the audio has {size:,} bytes; the documented limit of a synchronous call is 10 MB"
+        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _suffix(path: str) -> str | None:

@@ -10,20 +10,28 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
+from . import _requests, _tasks
+from ._errors import ConfigError
 from ._limits import Limits, Timeouts
 from ._model import Amended, Sentence
 from ._model import Final as FinalUpdate
-from ._net._call import Call, Settings
+from ._net._call import Call
 from ._net._colour import Asynchronous, Blocking, Colour, drive, drive_async
+from ._net._fetch import Driver
+from ._net._settings import Settings
+from ._tasks_client import AsyncTasks, AsyncValues, Tasks, Values
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from typing import Self
 
     from typing_extensions import Buffer
 
     from ._assembler import Update
-    from ._net._call import Headers
+    from ._files import FileFailed, FileResult
+    from ._net._settings import Headers
+    from ._single import OnProgress
     from ._transcript import Transcript
 
     AudioInput = str | os.PathLike[str] | Buffer
@@ -214,12 +222,27 @@ class _Client(Settings, Generic[S]):
         arguments = {"model": model, "protocol": protocol, "family": family, "extra": extra, "options": options}
         return self._kind(self, audio, arguments, stream=True, partials=partials, resend=resend, timeouts=timeouts)
 
+    def _file(
+        self, audio: AudioInput, resend: bool, timeouts: Timeouts | None, arguments: dict[str, Any]
+    ) -> Driver[Transcript] | None:
+        # A model of file tasks takes a conversation instead of a call; None for any other.
+        protocol, model = arguments.pop("protocol"), arguments["model"]
+        if _requests.file_family(model, arguments["family"]) is None:
+            arguments["protocol"] = protocol
+            return None
+        if protocol not in (None, "dashscope"):
+            raise ConfigError(f"{model!r} is a file-task model, and those have protocol='dashscope' only")
+        if not isinstance(audio, str):
+            raise TypeError(f"{model!r} is a file-task model: audio is a URL (str), not {type(audio).__name__}")
+        more = {"timeout": None, "resend": resend, **arguments}
+        return Driver(self, _tasks.transcribe_file, audio, timeouts=timeouts, **more)
+
     def _whole(self, audio: AudioInput, resend: bool, timeouts: Timeouts | None, arguments: dict[str, Any]) -> S:
         return self._kind(self, audio, arguments, stream=False, partials=False, resend=resend, timeouts=timeouts)
 
 
 class Client(_Client[Stream]):
-    """A blocking client of the synchronous transcription services. Threads may share it; close it, or use ``with``.
+    """A blocking client of the transcription services. Threads may share it; close it, or use ``with``.
 
     Args:
         api_key: the key, or a callable asked before each request (temporary keys live 60 s); None: the environment's.
@@ -266,16 +289,61 @@ class Client(_Client[Stream]):
         family: str | None = None,
         **options: Any,
     ) -> Transcript:
-        """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`."""
+        """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`.
+
+        Any model: with one of file tasks (`FileOptions`) it submits the URL, waits within ``Timeouts.total``, and
+        fetches the result.
+        """
         arguments = {"model": model, "protocol": protocol, "family": family, "extra": extra, "options": options}
+        driver = self._file(audio, resend, timeouts, arguments)
+        if driver is not None:
+            return drive(driver.result())
         with self._whole(audio, resend, timeouts, arguments) as stream:
             for _ in stream:
                 pass
             return stream.transcript
 
+    def transcribe_files(
+        self,
+        urls: str | Iterable[str],
+        *,
+        model: str,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        resend: bool = False,
+        timeouts: Timeouts | None = None,
+        extra: Mapping[str, object] | None = None,
+        family: str | None = None,
+        **options: Any,
+    ) -> Iterator[FileResult | FileFailed]:
+        """Transcribe any number of files, in as many tasks as it takes, and hand out each as it finishes.
+
+        Args:
+            urls: what the service is to fetch (``http:// https:// oss://``). One given twice is billed once.
+            model: "fun-asr", "paraformer-v2", "qwen3-asr-flash-filetrans", ...
+            on_progress: called with a `Progress` for each task and file.
+            timeout: seconds, bounded by ``Timeouts.total``; None: as long as it takes.
+            resend: a submit that got no answer may be sent again. Its files may then be billed twice.
+            timeouts: instead of the client's.
+            extra: merged last into the parameters of each submit, for what is newer than this library.
+            family: whose request shape to use for a model not known here.
+            **options: `FileOptions`.
+
+        What became of one file is that file's (`FileFailed`). Raises what concerns all of them while no task has been
+        made, and `Timeout` with ``phase`` "wait" whose ``output`` has the tasks not finished.
+        """
+        arguments: dict[str, Any] = {"model": model, "family": family, "extra": extra, "options": options}
+        arguments |= {"timeout": timeout, "resend": resend, "on_progress": on_progress}
+        return Values(Driver(self, _tasks.transcribe_files, urls, timeouts=timeouts, **arguments))
+
+    @property
+    def tasks(self) -> Tasks:
+        """File tasks: submit, get, wait, cancel, list, results, find."""
+        return Tasks(self)
+
 
 class AsyncClient(_Client[AsyncStream]):
-    """An asynchronous client of the synchronous transcription services, on asyncio or trio. Tasks may share it.
+    """An asynchronous client of the transcription services, on asyncio or trio. Tasks may share it.
 
     Arguments are those of `Client`. Close it with `aclose`, or use ``async with``.
     """
@@ -307,9 +375,39 @@ class AsyncClient(_Client[AsyncStream]):
         family: str | None = None,
         **options: Any,
     ) -> Transcript:
-        """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`."""
+        """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`.
+
+        Any model: with one of file tasks (`FileOptions`) it submits the URL, waits within ``Timeouts.total``, and
+        fetches the result.
+        """
         arguments = {"model": model, "protocol": protocol, "family": family, "extra": extra, "options": options}
+        driver = self._file(audio, resend, timeouts, arguments)
+        if driver is not None:
+            return await drive_async(driver.result())
         async with self._whole(audio, resend, timeouts, arguments) as stream:
             async for _ in stream:
                 pass
             return stream.transcript
+
+    def transcribe_files(
+        self,
+        urls: str | Iterable[str],
+        *,
+        model: str,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        resend: bool = False,
+        timeouts: Timeouts | None = None,
+        extra: Mapping[str, object] | None = None,
+        family: str | None = None,
+        **options: Any,
+    ) -> AsyncIterator[FileResult | FileFailed]:
+        """As `Client.transcribe_files`."""
+        arguments: dict[str, Any] = {"model": model, "family": family, "extra": extra, "options": options}
+        arguments |= {"timeout": timeout, "resend": resend, "on_progress": on_progress}
+        return AsyncValues(Driver(self, _tasks.transcribe_files, urls, timeouts=timeouts, **arguments))
+
+    @property
+    def tasks(self) -> AsyncTasks:
+        """File tasks: submit, get, wait, cancel, list, results, find."""
+        return AsyncTasks(self)

@@ -18,9 +18,8 @@ from ._model import Usage, Word
 MAX_TIME = 2**31 - 1  # ms; 24 days, and what an int32 column holds
 
 # Codes by which the services say "there was nothing to hear": an answer, not a failure.
-NO_SPEECH = (
-    "ASR_RESPONSE_HAVE_NO_WORDS", "SUCCESS_WITH_NO_VALID_FRAGMENT", "NO_INPUT_AUDIO_ERROR", "NO_VALID_AUDIO_ERROR",
-)  # fmt: skip
+NO_SPEECH = ("ASR_RESPONSE_HAVE_NO_WORDS", "SUCCESS_WITH_NO_VALID_FRAGMENT", "NO_INPUT_AUDIO_ERROR",
+             "NO_VALID_AUDIO_ERROR")
 
 _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -139,15 +138,10 @@ def body(value: object) -> Body:
         if code or message:
             found.failure = Failure(_text_or_none(code), str(message or code), _text_or_none(header.get("task_id")))
     output = mapping(top, "output", "") or {}
-    inner = mapping(output, "output", "output.")
-    node: dict[str, Any] = {}
-    for candidate in (inner, output, top):
-        if isinstance(candidate, dict) and any(
-            candidate.get(key) is not None for key in ("sentence", "sentences", "text", "choices")
-        ):
-            node = candidate
-            break
-    for holder in (top, output, inner or {}):
+    inner = mapping(output, "output", "output.") or {}
+    keys = ("sentence", "sentences", "text", "choices")
+    node = next((holder for holder in (inner, output, top) if any(holder.get(key) is not None for key in keys)), {})
+    for holder in (top, output, inner):
         if found.usage is None:
             found.usage = _usage(holder)
         if found.request_id is None:
@@ -185,13 +179,7 @@ def failure(value: object, has_result: bool = False) -> Failure | None:
 
 
 def _results(node: dict[str, Any], found: Body) -> None:
-    sentences = node.get("sentences")
-    if sentences is not None and not isinstance(sentences, list):
-        raise wrong("sentences", sentences, "an array")
-    single = node.get("sentence")
-    text = node.get("text")
-    if text is not None and not isinstance(text, str):
-        raise wrong("text", text, "a string")
+    sentences, single, text = array(node, "sentences", ""), node.get("sentence"), string(node, "text", "")
     if sentences:
         found.sentences = [sentence(item, f"sentences[{i}]") for i, item in enumerate(sentences)]
     elif isinstance(single, list):
@@ -201,36 +189,24 @@ def _results(node: dict[str, Any], found: Body) -> None:
     if found.sentences:
         found.running_text = text
     elif text is not None:
-        found.text = text
-        found.finish_reason = _reason(node)
-    elif node.get("choices") is not None:
-        _choices(node["choices"], found)
+        found.text, found.finish_reason = text, _reason(node, "")
+    elif choices := array(node, "choices", ""):  # empty in the usage chunk
+        _choice(entry(choices[0], "choices[0]"), found)
 
 
-def _choices(choices: object, found: Body) -> None:
-    if not isinstance(choices, list):
-        raise wrong("choices", choices, "an array")
-    if not choices:  # the usage chunk
-        return
-    choice = choices[0]
-    if not isinstance(choice, dict):
-        raise wrong("choices[0]", choice, "an object")
+def _choice(choice: dict[str, Any], found: Body) -> None:
     found.choices = True
-    found.finish_reason = _reason(choice, "choices[0].finish_reason")
-    for key, mode in (("delta", "delta"), ("message", "message")):
-        part = mapping(choice, key, "choices[0].")
+    found.finish_reason = _reason(choice, "choices[0].")
+    for mode in ("delta", "message"):
+        part, dot = mapping(choice, mode, "choices[0]."), f"choices[0].{mode}."
         if part is None:
             continue
-        found.mode = mode
-        found.text = _content(part.get("content"), f"choices[0].{key}.content")
-        annotations = part.get("annotations")
-        if annotations is not None and not isinstance(annotations, list):
-            raise wrong(f"choices[0].{key}.annotations", annotations, "an array")
-        for i, note in enumerate(annotations or ()):
-            if not isinstance(note, dict):
-                raise wrong(f"choices[0].{key}.annotations[{i}]", note, "an object")
-            found.language = string(note, "language", f"choices[0].{key}.annotations[{i}].") or found.language
-            found.emotion = string(note, "emotion", f"choices[0].{key}.annotations[{i}].") or found.emotion
+        found.mode, found.text = mode, _content(part.get("content"), dot + "content")
+        for i, item in enumerate(array(part, "annotations", dot) or ()):
+            path = f"{dot}annotations[{i}]"
+            note = entry(item, path)
+            found.language = string(note, "language", path + ".") or found.language
+            found.emotion = string(note, "emotion", path + ".") or found.emotion
 
 
 def _content(content: object, path: str) -> str | None:
@@ -249,37 +225,26 @@ def _content(content: object, path: str) -> str | None:
     return "".join(texts) if texts else None
 
 
-def _reason(holder: dict[str, Any], path: str = "finish_reason") -> str | None:
-    reason = holder.get("finish_reason")
-    if reason is not None and not isinstance(reason, str):
-        raise wrong(path, reason, "a string")
-    return None if reason in (None, "", "null") else reason  # the native dialect spells null as a string
+def _reason(holder: dict[str, Any], prefix: str) -> str | None:
+    reason = string(holder, "finish_reason", prefix)
+    return None if reason in ("", "null") else reason  # the native dialect spells null as a string
 
 
 def sentence(value: object, path: str, in_stash: bool = False) -> Heard:
     """One ``sentence`` object of an event, one item of ``sentences``, or the stash of one (which has none itself)."""
-    if not isinstance(value, dict):
-        raise wrong(path, value, "an object")
-    dot = path + "."
-    words = value.get("words")
-    if words is not None and not isinstance(words, list):
-        raise wrong(dot + "words", words, "an array")
-    stash = None if in_stash else mapping(value, "stash", dot)
+    said, dot = entry(value, path), path + "."
+    words = array(said, "words", dot)
+    stash = None if in_stash else mapping(said, "stash", dot)
     return Heard(
-        sentence_id=identifier(value, dot),
-        channel_id=integer(value, "channel_id", dot) or 0,
-        begin_time=time(value, "begin_time", dot),
-        end_time=time(value, "end_time", dot),
-        text=string(value, "text", dot) or "",
-        words=tuple([word(item, f"{dot}words[{i}]") for i, item in enumerate(words)]) if words else (),
-        language=string(value, "language", dot),
-        emotion=string(value, "emotion", dot),
-        speaker_id=speaker(value, dot),
-        end=_boolean(value, "sentence_end", dot),
-        begin=_boolean(value, "sentence_begin", dot) or False,
-        heartbeat=_boolean(value, "heartbeat", dot) or False,
+        identifier(said, dot), integer(said, "channel_id", dot) or 0,
+        time(said, "begin_time", dot), time(said, "end_time", dot),
+        string(said, "text", dot) or "",
+        tuple([word(item, f"{dot}words[{i}]") for i, item in enumerate(words)]) if words else (),
+        string(said, "language", dot), string(said, "emotion", dot), speaker(said, dot),
+        end=_boolean(said, "sentence_end", dot), begin=_boolean(said, "sentence_begin", dot) or False,
+        heartbeat=_boolean(said, "heartbeat", dot) or False,
         stash=sentence(stash, dot + "stash", True) if stash else None,
-    )
+    )  # fmt: skip
 
 
 def word(value: object, path: str) -> Word:
@@ -288,13 +253,9 @@ def word(value: object, path: str) -> Word:
         raise wrong(path, value, "an object")
     dot = path + "."
     return Word(
-        time(value, "begin_time", dot),
-        time(value, "end_time", dot),
-        string(value, "text", dot) or "",
-        string(value, "punctuation", dot) or "",
-        _boolean(value, "fixed", dot),
-        speaker(value, dot),
-    )
+        time(value, "begin_time", dot), time(value, "end_time", dot), string(value, "text", dot) or "",
+        string(value, "punctuation", dot) or "", _boolean(value, "fixed", dot), speaker(value, dot),
+    )  # fmt: skip
 
 
 def time(holder: dict[str, Any], key: str, prefix: str) -> int | None:
@@ -336,9 +297,7 @@ def integer(holder: dict[str, Any], key: str, prefix: str) -> int | None:
 def speaker(holder: dict[str, Any], prefix: str) -> int | str | None:
     """``speaker_id``, kept as given: an integer or a string."""
     value = holder.get("speaker_id")
-    if isinstance(value, str):
-        return value
-    return integer(holder, "speaker_id", prefix)
+    return value if isinstance(value, str) else integer(holder, "speaker_id", prefix)
 
 
 def _usage(holder: dict[str, Any]) -> Usage | None:
@@ -349,13 +308,9 @@ def _usage(holder: dict[str, Any]) -> Usage | None:
     details = prompt or input_ or {}
     seconds = [n for n in (_number(usage, "seconds"), _number(usage, "duration")) if n is not None]
     return Usage(
-        max(seconds, default=None),
-        _first(usage, "input_tokens", "prompt_tokens"),
-        _number(details, "audio_tokens"),
-        _first(usage, "output_tokens", "completion_tokens"),
-        _number(usage, "total_tokens"),
-        usage,
-    )
+        max(seconds, default=None), _first(usage, "input_tokens", "prompt_tokens"), _number(details, "audio_tokens"),
+        _first(usage, "output_tokens", "completion_tokens"), _number(usage, "total_tokens"), usage,
+    )  # fmt: skip
 
 
 def _first(usage: dict[str, Any], *keys: str) -> float | None:
@@ -376,6 +331,21 @@ def mapping(holder: dict[str, Any], key: str, prefix: str) -> dict[str, Any] | N
     value = holder.get(key)
     if value is not None and not isinstance(value, dict):
         raise wrong(prefix + key, value, "an object")
+    return value
+
+
+def array(holder: dict[str, Any], key: str, prefix: str) -> list[Any] | None:
+    """A member that is an array, or None."""
+    value = holder.get(key)
+    if value is not None and not isinstance(value, list):
+        raise wrong(prefix + key, value, "an array")
+    return value
+
+
+def entry(value: object, path: str) -> dict[str, Any]:
+    """An item of an array that must be an object."""
+    if not isinstance(value, dict):
+        raise wrong(path, value, "an object")
     return value
 
 

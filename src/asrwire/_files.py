@@ -104,7 +104,7 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
         raise
     if not isinstance(body, dict):
         raise _decode.wrong("$", body, "an object")
-    entries = _array(body, "transcripts", "")
+    entries = _decode.array(body, "transcripts", "")
     if entries is None:
         failure = _decode.failure(body)
         if failure is not None:
@@ -112,32 +112,21 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
         if "transcripts" not in body:
             raise DecodeError("not a result file: it has no transcripts", path="transcripts")
     spans = _sentence_spans(data) if keep_raw else None
-    transcripts = tuple(
-        _transcript(entry, f"transcripts[{i}]", repair, data, spans) for i, entry in enumerate(entries or ())
-    )
-    info = _decode.mapping(body, "audio_info", "") or {}
-    properties = _decode.mapping(body, "properties", "") or {}
+    items = enumerate(entries or ())
+    transcripts = tuple(_transcript(item, f"transcripts[{i}]", repair, data, spans) for i, item in items)
+    info, properties = _decode.mapping(body, "audio_info", "") or {}, _decode.mapping(body, "properties", "") or {}
+    dot = "properties."
     return FileResult(
         file_url=_decode.string(body, "file_url", ""),
         audio_format=_either(
-            _decode.string(info, "format", "audio_info."), _decode.string(properties, "audio_format", "properties.")
+            _decode.string(info, "format", "audio_info."), _decode.string(properties, "audio_format", dot)
         ),
         sample_rate=_either(
-            _decode.integer(info, "sample_rate", "audio_info."),
-            _decode.integer(properties, "original_sampling_rate", "properties."),
+            _decode.integer(info, "sample_rate", "audio_info."), _decode.integer(properties, "original_sampling_rate", dot)
         ),
-        duration=_decode.time(properties, "original_duration_in_milliseconds", "properties."),
-        channels=_channels(properties, transcripts),
-        transcripts=transcripts,
-        raw=data if keep_raw else None,
-    )
-
-
-def _array(holder: dict[str, Any], key: str, prefix: str) -> list[Any] | None:
-    value = holder.get(key)
-    if value is not None and not isinstance(value, list):
-        raise _decode.wrong(prefix + key, value, "an array")
-    return value
+        duration=_decode.time(properties, "original_duration_in_milliseconds", dot),
+        channels=_channels(properties, transcripts), transcripts=transcripts, raw=data if keep_raw else None,
+    )  # fmt: skip
 
 
 def _either(one: _T | None, other: _T | None) -> _T | None:
@@ -145,7 +134,7 @@ def _either(one: _T | None, other: _T | None) -> _T | None:
 
 
 def _channels(properties: dict[str, Any], transcripts: tuple[Transcript, ...]) -> tuple[int, ...]:
-    channels = _array(properties, "channels", "properties.")
+    channels = _decode.array(properties, "channels", "properties.")
     if channels is None:
         return tuple(channel for transcript in transcripts for channel in transcript.channels)
     for i, channel in enumerate(channels):
@@ -155,15 +144,13 @@ def _channels(properties: dict[str, Any], transcripts: tuple[Transcript, ...]) -
 
 
 def _transcript(
-    entry: object, path: str, repair: str | None, data: bytes, spans: Iterator[list[tuple[int, int]]] | None
+    value: object, path: str, repair: str | None, data: bytes, spans: Iterator[list[tuple[int, int]]] | None
 ) -> Transcript:
-    if not isinstance(entry, dict):
-        raise _decode.wrong(path, entry, "an object")
-    dot = path + "."
+    entry, dot = _decode.entry(value, path), path + "."
     channel_id = _decode.integer(entry, "channel_id", dot) or 0
     text = _either(_decode.string(entry, "text", dot), _decode.string(entry, "transcript", dot))
     sentences = FileSentences(channel_id)
-    for i, item in enumerate(_array(entry, "sentences", dot) or ()):
+    for i, item in enumerate(_decode.array(entry, "sentences", dot) or ()):
         sentences.add(_decode.sentence(item, f"{dot}sentences[{i}]"))
     sentences.seal()
     if spans is not None:
@@ -175,22 +162,17 @@ def _transcript(
     labels = sentences.labels()
     complete = all(label.final for label in labels)
     languages, emotions = {label.language for label in labels}, {label.emotion for label in labels}
+    text = text or joined
     return Transcript(
-        sentences=sentences,
-        text=text or joined,
+        sentences=sentences, text=text, issues=issues, channel_id=channel_id, channels=(channel_id,),
         language=languages.pop() if len(languages) == 1 else None,
         emotion=emotions.pop() if len(emotions) == 1 else None,
-        complete=complete,
-        incomplete_reason=None if complete else "open_sentence",
-        no_speech=complete and not (text or joined),
-        timed=sentences.timed or not (text or joined),
-        issues=issues,
-        channel_id=channel_id,
-        channels=(channel_id,),
+        complete=complete, incomplete_reason=None if complete else "open_sentence",
+        no_speech=complete and not text, timed=sentences.timed or not text,
         speech_duration=_either(
             _decode.time(entry, "content_duration_in_milliseconds", dot), _decode.time(entry, "content_duration", dot)
         ),
-    )
+    )  # fmt: skip
 
 
 class _Label(NamedTuple):
@@ -206,20 +188,15 @@ class _Label(NamedTuple):
 class FileSentences(Sequence[Sentence]):
     """The sentences of one channel of a file; each `Sentence` is made when it is asked for, and not kept."""
 
-    __slots__ = (
-        *("_at", "_begin", "_channel_id", "_data", "_end", "_first", "_ids", "_labels", "_pool", "_spans"),
-        "columns",
-    )
+    __slots__ = ("_at", "_begin", "_channel_id", "_data", "_end", "_first", "_ids", "_labels", "_pool", "_spans", "columns")
 
     def __init__(self, channel_id: int) -> None:
         self.columns = WordColumns()  # in the order of the file
         self._channel_id = channel_id
         self._ids: list[int | None] = []
-        self._begin = array("i")
-        self._end = array("i")
+        self._begin, self._end = array("i"), array("i")
         self._pool: bytearray | bytes = bytearray()
-        self._at = array("I", [0])
-        self._first = array("I", [0])
+        self._at, self._first = array("I", [0]), array("I", [0])
         self._labels: list[_Label] = []
         self._data = b""
         self._spans = array("Q")
@@ -263,22 +240,10 @@ class FileSentences(Sequence[Sentence]):
 
     def _sentence(self, i: int) -> Sentence:
         begin, end, label = self._begin[i], self._end[i], self._labels[i]
-        return Sentence(
-            i,
-            self._ids[i],
-            self._channel_id,
-            None if begin == NO_TIME else begin,
-            None if end == NO_TIME else end,
-            self._text(i),
-            tuple(map(self.columns.word, range(self._first[i], self._first[i + 1]))),
-            label.language,
-            label.emotion,
-            label.speaker_id,
-            label.final,
-            label.finality,
-            0,
-            self._data[self._spans[2 * i] : self._spans[2 * i + 1]] if self._spans else None,
-        )
+        words = tuple(map(self.columns.word, range(self._first[i], self._first[i + 1])))
+        raw = self._data[self._spans[2 * i] : self._spans[2 * i + 1]] if self._spans else None
+        return Sentence(i, self._ids[i], self._channel_id, None if begin == NO_TIME else begin,
+                        None if end == NO_TIME else end, self._text(i), words, *label, revision=0, raw=raw)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -320,10 +285,8 @@ def _sentence_spans(data: bytes) -> Iterator[list[tuple[int, int]]]:
             opened.append(start)
         elif data[start] in b"]}":
             closing[opened.pop()] = match.end()
-    transcripts = _member(data, data.index(b"{"), "transcripts", closing)
-    for entry, _ in _items(data, transcripts, closing):
-        sentences = _member(data, entry, "sentences", closing)
-        yield list(_items(data, sentences, closing))
+    for entry, _ in _items(data, _member(data, data.index(b"{"), "transcripts", closing), closing):
+        yield list(_items(data, _member(data, entry, "sentences", closing), closing))
 
 
 def _items(data: bytes, start: int | None, closing: dict[int, int]) -> Iterator[tuple[int, int]]:

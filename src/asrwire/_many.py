@@ -45,15 +45,16 @@ class Watch:
         self._lists = True
 
     def look(self) -> Conversation[list[Task]]:
-        """Ask once for each; returns those that are done, and forgets them. Passing faults are left for the next look.
+        """Ask for up to 20, those that were not asked for longest first; returns those that are done, and forgets them.
 
-        What ends the wait has all tasks in its ``output``, those done in this look too.
+        Passing faults are left for the next look. What ends the wait has all tasks in its ``output``, those done in
+        this look too.
         """
         self.asked = None
         ask = list(self.tasks.values())
         if len(ask) > _MANY and self._lists:
             ask = yield from self._listed()
-        for task in ask:
+        for task in ask[:_MANY]:
             yield from self._ask(task)
         over = [task for task in self.tasks.values() if task.done]
         for task in over:
@@ -62,6 +63,7 @@ class Watch:
 
     def _ask(self, task: Task) -> Conversation[None]:
         request = _requests.task_query(self._talk.service.endpoints, task.task_id)
+        self.tasks[task.task_id] = self.tasks.pop(task.task_id)  # the others first, next time
         try:
             seen = yield from exchange(self._talk, request, lambda body: _single.seen(self._talk, task, body))
         except ASRWireError as error:
@@ -87,6 +89,8 @@ class Watch:
                     task = left.pop(listed.task_id, None)
                     if task is not None and listed.done:
                         ask.append(task)
+                    elif task is not None:
+                        self.tasks[task.task_id] = replace(task, status=listed.status)
                 if page >= last or not found or not left:
                     break
         except ASRWireError as error:
@@ -113,6 +117,7 @@ class Many:
         self._on_progress = on_progress
         self._watch = Watch(talk, model)
         self._urls: dict[str, list[str]] = {}  # by task id
+        self._told: dict[str, str] = {}  # by task id: the status last told of
         self._done = self._failed = 0
 
     def run(self, batches: Batches) -> Conversation[None]:
@@ -125,9 +130,12 @@ class Many:
                 over = yield from watch.look()
                 number = 0 if over else number + 1
                 look_at = talk.now + talk.interval(number, watch.asked)
+                for task in watch.tasks.values():
+                    self._tell_status(task)
                 for task in over:
                     yield from self._over(task)
             elif batches and talk.now >= submit_at:
+                yield from talk.pause(0.0, *watch.tasks.values())
                 attempt += 1
                 idle = not watch.tasks
                 delay = yield from self._submit(batches, attempt)
@@ -147,8 +155,6 @@ class Many:
         try:
             task = yield from _single.making(self._talk, request, urls, self._model)
         except ASRWireError as error:
-            if is_late(error):
-                raise unfinished("the time for waiting is over", *self._watch.tasks.values()) from None
             delay = again(self._talk, error, attempt, self._resend, self._talk.deadline)
             if delay is None:
                 yield from self._refused(error, batches)
@@ -156,7 +162,7 @@ class Many:
         batches.popleft()
         self._urls[task.task_id] = urls
         self._watch.tasks[task.task_id] = task
-        self._tell(task, None, task.status)
+        self._tell_status(task)
         return None
 
     def _refused(self, error: ASRWireError, batches: Batches) -> Conversation[None]:
@@ -199,6 +205,11 @@ class Many:
             self._failed += isinstance(value, FileFailed)
             self._tell(task, value.file_url, "FAILED" if isinstance(value, FileFailed) else "SUCCEEDED")
             yield from self._talk.found(value)
+
+    def _tell_status(self, task: Task) -> None:
+        if self._told.get(task.task_id) != task.status:
+            self._told[task.task_id] = task.status
+            self._tell(task, None, task.status)
 
     def _tell(self, task: Task | None, url: str | None, status: str) -> None:
         total = max(self._counts.total(), self._done)

@@ -56,7 +56,8 @@ def polling(talk: Talk, task: Task, attempts: int | None) -> Conversation[Task]:
 
 
 def seen(talk: Talk, before: Task, body: object) -> Task:
-    """The task a poll tells of, with what was known before and polls do not repeat: its model, the files submitted."""
+    """The task a poll tells of, with what was known before and polls do not repeat: its model, the files submitted. It
+    keeps the id it was asked for by."""
     task = _task.task(body, model=before.model, region=before.region or talk.service.endpoints.region)
     subtasks, known = task.subtasks, before.subtasks
     if not subtasks and not task.done:
@@ -65,7 +66,7 @@ def seen(talk: Talk, before: Task, body: object) -> Task:
         subtasks = (Subtask(known[0].file_url, task.status, None, task.code, task.message),)
     elif len(subtasks) == 1 and len(known) == 1 and subtasks[0].file_url is None:
         subtasks = (replace(subtasks[0], file_url=known[0].file_url),)
-    return replace(task, subtasks=subtasks)
+    return replace(task, task_id=before.task_id, subtasks=subtasks)
 
 
 def waiting(talk: Talk, task: Task, on_progress: OnProgress | None) -> Conversation[Task]:

@@ -67,15 +67,10 @@ class WordColumns:
         sentence: the position of the word's sentence, a number into `channels`.
     """
 
-    __slots__ = (
-        *("at", "begin", "channels", "end", "fixed", "key", "pool", "sentence", "speaker", "speakers"),
-        "_numbers",
-    )
+    __slots__ = ("_numbers", "at", "begin", "channels", "end", "fixed", "key", "pool", "sentence", "speaker", "speakers")
 
     def __init__(self) -> None:
-        self.begin = array("i")
-        self.end = array("i")
-        self.key = array("i")
+        self.begin, self.end, self.key = array("i"), array("i"), array("i")
         self.at = array("I", [0])
         self.pool: bytearray | bytes = bytearray()
         self.fixed = array("B")
@@ -119,14 +114,12 @@ class WordColumns:
     def word(self, i: int) -> Word:
         start, middle, stop = self.at[2 * i : 2 * i + 3]
         begin, end = self.begin[i], self.end[i]
+        text, punctuation = self.pool[start:middle], self.pool[middle:stop]
         return Word(
-            None if begin == NO_TIME else begin,
-            None if end == NO_TIME else end,
-            self.pool[start:middle].decode("utf-8", "surrogatepass"),
-            self.pool[middle:stop].decode("utf-8", "surrogatepass"),
-            _FIXED[self.fixed[i]],
-            self.speakers[self.speaker[i]],
-        )
+            None if begin == NO_TIME else begin, None if end == NO_TIME else end,
+            text.decode("utf-8", "surrogatepass"), punctuation.decode("utf-8", "surrogatepass"),
+            _FIXED[self.fixed[i]], self.speakers[self.speaker[i]],
+        )  # fmt: skip
 
     def channel(self, i: int) -> int:
         return self.channels[self.sentence[i]]
@@ -169,14 +162,8 @@ class WordColumns:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WordColumns):
             return NotImplemented
-        return (self.begin, self.end, self.at, self.pool, self.fixed, self.sentence) == (
-            other.begin,
-            other.end,
-            other.at,
-            other.pool,
-            other.fixed,
-            other.sentence,
-        ) and all(
+        same = ("begin", "end", "at", "pool", "fixed", "sentence")
+        return all(getattr(self, name) == getattr(other, name) for name in same) and all(
             self.speakers[self.speaker[i]] == other.speakers[other.speaker[i]] and self.channel(i) == other.channel(i)
             for i in range(len(self))
         )

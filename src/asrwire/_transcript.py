@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
@@ -18,6 +18,10 @@ from ._model import Sentence, Usage, Word
 from ._timeline import WordTimeline, join_words
 
 OVERLAP = 20  # ms two words may share before it is worth a finding
+
+# The members of a transcript's dict that are its attributes, in order.
+_KEYS = ("text", "language", "emotion", "request_id", "model", "created", "complete", "incomplete_reason",
+         "finish_reason", "no_speech", "timed", "channel_id", "channels", "speech_duration")
 
 FindingKind: TypeAlias = Literal["times_back", "overlap", "zero_length", "word_outside_sentence", "words_text_mismatch"]
 
@@ -84,12 +88,9 @@ class Transcript:
     _words: WordTimeline | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
-        def keep(name: str, value: object) -> None:
-            object.__setattr__(self, name, value)
-
         if isinstance(self.sentences, list):
-            keep("sentences", tuple(self.sentences))
-        keep("issues", Counter(self.issues))
+            object.__setattr__(self, "sentences", tuple(self.sentences))
+        object.__setattr__(self, "issues", Counter(self.issues))
         if not self.text:
             object.__delattr__(self, "text")
         if not self.channels:
@@ -127,23 +128,9 @@ class Transcript:
         if self.channel_id == channel_id:
             return self
         sentences = tuple(sentence for sentence in self.sentences if sentence.channel_id == channel_id)
-        return Transcript(
-            sentences=sentences,
-            language=self.language,
-            emotion=self.emotion,
-            usage=self.usage,
-            request_id=self.request_id,
-            complete=self.complete,
-            incomplete_reason=self.incomplete_reason,
-            no_speech=self.complete and not any(sentence.text for sentence in sentences),
-            timed=self.timed,
-            issues=self.issues,
-            model=self.model,
-            created=self.created,
-            finish_reason=self.finish_reason,
-            channel_id=channel_id,
-            channels=(channel_id,),
-        )
+        silent = self.complete and not any(sentence.text for sentence in sentences)
+        return replace(self, sentences=sentences, text="", no_speech=silent, channel_id=channel_id,
+                       channels=(channel_id,), speech_duration=None)
 
     def check(self) -> tuple[Finding, ...]:
         """What in the times and words does not fit together, in the order of the sentences; nothing is changed."""
@@ -184,26 +171,11 @@ class Transcript:
         """
         return {
             "version": 1,
-            "text": self.text,
-            "language": self.language,
-            "emotion": self.emotion,
-            "request_id": self.request_id,
-            "model": self.model,
-            "created": self.created,
-            "complete": self.complete,
-            "incomplete_reason": self.incomplete_reason,
-            "finish_reason": self.finish_reason,
-            "no_speech": self.no_speech,
-            "timed": self.timed,
-            "channel_id": self.channel_id,
+            **{name: getattr(self, name) for name in _KEYS},
             "channels": list(self.channels),
-            "speech_duration": self.speech_duration,
             "usage": None if self.usage is None else _fields(self.usage),
             "issues": dict(self.issues),
-            "sentences": [
-                {**_fields(sentence), "words": [_fields(word) for word in sentence.words]}
-                for sentence in self.sentences
-            ],
+            "sentences": [{**_fields(s), "words": [_fields(word) for word in s.words]} for s in self.sentences],
         }
 
     def to_json(self) -> str:

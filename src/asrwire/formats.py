@@ -35,11 +35,10 @@ def to_srt(cues: Iterable[Sentence]) -> str:
     Blank lines inside a text would end its cue and are left out; ``-->`` is written ``-- >``.
     Raises `NoTimes` where a sentence with text has no begin or no end time.
     """
-    blocks = [
+    return "\n".join(
         f"{number}\n{_clock(begin, ',')} --> {_clock(end, ',')}\n{_lines(sentence.text).replace('-->', '-- >')}\n"
         for number, (begin, end, sentence) in enumerate(_timed(cues), 1)
-    ]
-    return "\n".join(blocks)
+    )
 
 
 def to_vtt(cues: Iterable[Sentence]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from asrwire.emulator import Emulator
-from tests.interop import SCRIPT
+from tests.interop import FILES, SCRIPT
 
 # Before the libraries are imported: dashscope reads its variables then.
 for name in list(os.environ):
@@ -48,4 +48,11 @@ sys.addaudithook(_refuse_other_hosts)
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     with Emulator(SCRIPT) as running:
+        yield running
+
+
+@pytest.fixture
+def timed() -> Iterator[Emulator]:
+    """File tasks: half a second in the queue, one second running, as the test moves the clock."""
+    with Emulator(SCRIPT, files=FILES, clock="virtual", queue_time=0.5, run_time=1.0) as running:
         yield running

@@ -7,21 +7,54 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import dashscope
 import pytest
+import requests
 from dashscope import AioMultiModalConversation, MultiModalConversation
+from dashscope.audio.asr import Transcription
+from dashscope.audio.qwen_asr import QwenTranscription
+from dashscope.common.error import InvalidTask
 
-from asrwire import ASRWireError, HTTPStatusError, ServiceError, Transcript
+from asrwire import (
+    ASRWireError,
+    Client,
+    FileFailed,
+    FileResult,
+    HTTPStatusError,
+    ServiceError,
+    Transcript,
+    read_result,
+)
 from asrwire.emulator import Emulator, Sample
-from tests.interop import DATA, KEY, SCRIPT, TEXTS, URL, WHOLE, streamed, transcribed
+from tests.interop import (
+    DATA,
+    KEY,
+    MISSING,
+    ONE,
+    SCRIPT,
+    TEXTS,
+    TWO,
+    URL,
+    WHOLE,
+    canceled,
+    check_same,
+    fetched,
+    listed,
+    seen,
+    streamed,
+    submitted,
+    transcribed,
+)
 
 QWEN = "qwen3-asr-flash"
 FLASH = "fun-asr-flash-2026-06-15"
 REALTIME = "fun-asr-realtime"
+FILETRANS = "qwen3-asr-flash-filetrans"
 SAMPLES = Path(__file__).parents[1] / "samples"
 INVENTED = {"input_tokens": 0, "output_tokens": 0, "characters": 0}  # where the answer holds no such counts
 QWEN_USAGE = {
@@ -333,3 +366,156 @@ def test_too_many_requests() -> None:
     assert isinstance(ours, HTTPStatusError)
     assert (ours.http_status, ours.code) == (429, "Throttling.RateQuota")
     assert message in str(ours)
+
+
+# == file tasks ========================================================================================================
+
+
+@pytest.fixture
+def tasks(timed: Emulator) -> Emulator:
+    point_at(timed)
+    return timed
+
+
+def fun_asr_task(*urls: str, **options: Any) -> Any:
+    return Transcription.async_call(model="fun-asr", file_urls=list(urls), api_key=KEY, **options)
+
+
+def filetrans_task(url: str, **options: Any) -> Any:
+    return QwenTranscription.async_call(model=FILETRANS, file_url=url, api_key=KEY, **options)
+
+
+def read_file(url: str, task_id: str) -> FileResult:
+    """The result file that a URL of theirs leads to, fetched without asrwire."""
+    response = requests.get(url, timeout=8)
+    assert response.status_code == 200
+    return replace(read_result(response.content), task_id=task_id)
+
+
+def test_fun_asr_from_submission_to_text(tasks: Emulator) -> None:
+    options = {"language_hints": ["zh"], "diarization_enabled": True, "speaker_count": 2}
+    theirs = fun_asr_task(ONE, MISSING, TWO, **options)
+    submitted(tasks, ONE, MISSING, TWO, model="fun-asr", **options)
+    by_them, by_us = (request.json for request in tasks.requests[-2:])
+    assert by_us == by_them
+    assert (theirs.status_code, theirs.output.task_status) == (200, "PENDING")
+
+    for status, seconds in (("PENDING", 0.5), ("RUNNING", 1.0), ("SUCCEEDED", 0)):
+        state = Transcription.fetch(theirs, api_key=KEY)
+        assert state.output.task_status == status
+        check_same(state.output, state.usage, seen(tasks, theirs.output.task_id))
+        tasks.advance(seconds)
+
+    done = Transcription.wait(theirs, api_key=KEY)
+    assert done.usage == {"duration": 12}
+    first, failed, last = done.output.results
+    task_id = theirs.output.task_id
+    ours = fetched(tasks, task_id)
+    assert ours[0] == read_file(first["transcription_url"], task_id)
+    assert ours[2] == read_file(last["transcription_url"], task_id)
+    assert [one.transcripts[0].text for one in ours if isinstance(one, FileResult)] == [WHOLE, WHOLE]
+    assert isinstance(ours[1], FileFailed)
+    assert (failed["code"], failed["file_url"]) == (ours[1].code, ours[1].file_url) == ("FILE_404_NOT_FOUND", MISSING)
+
+
+def test_filetrans_from_submission_to_text(tasks: Emulator) -> None:
+    options = {"language": "zh", "enable_itn": True, "enable_words": True, "text": "names: Ada", "channel_id": [0]}
+    theirs = filetrans_task(ONE, **options)
+    submitted(tasks, ONE, model=FILETRANS, **options)
+    by_them, by_us = (request.json for request in tasks.requests[-2:])
+    assert by_us == by_them
+    for status, seconds in (("PENDING", 0.5), ("RUNNING", 1.0), ("SUCCEEDED", 0)):
+        state = QwenTranscription.fetch(theirs, api_key=KEY)
+        assert state.output.task_status == status
+        check_same(state.output, state.usage, seen(tasks, theirs.output.task_id))
+        tasks.advance(seconds)
+    done = QwenTranscription.wait(theirs, api_key=KEY)
+    assert done.usage == {"seconds": 8}
+    [ours] = fetched(tasks, theirs.output.task_id)
+    assert ours == read_file(done.output["result"]["transcription_url"], theirs.output.task_id)
+    assert isinstance(ours, FileResult)
+    assert [sentence.text for sentence in ours.transcripts[0].sentences] == TEXTS
+    assert ours.transcripts[0].timed
+
+
+def test_filetrans_that_fails(tasks: Emulator) -> None:
+    theirs = filetrans_task(MISSING)
+    tasks.advance(2)
+    done = QwenTranscription.wait(theirs, api_key=KEY)
+    check_same(done.output, done.usage, seen(tasks, theirs.output.task_id))
+    assert (done.status_code, done.output.task_status, done.output["code"]) == (200, "FAILED", "FILE_404_NOT_FOUND")
+
+
+# The class for fun-asr says file_urls whatever the model; the documents of this model say file_url.
+def test_filetrans_by_the_wrong_class(tasks: Emulator) -> None:
+    theirs = Transcription.async_call(model=FILETRANS, file_urls=[ONE], api_key=KEY)
+    assert (theirs.status_code, theirs.code) == (400, "InvalidParameter")
+    assert theirs.message == "input.file_urls: one URL goes into input.file_url here"
+    with pytest.raises(InvalidTask):
+        Transcription.wait(theirs, api_key=KEY)
+    assert tasks.tasks == []
+
+
+def test_submit_and_wait_in_one_call() -> None:
+    with Emulator(SCRIPT, queue_time=0, run_time=0) as emulator:
+        point_at(emulator)
+        theirs = Transcription.call(model="paraformer-v2", file_urls=[ONE], api_key=KEY)
+        [ours] = fetched(emulator, theirs.output.task_id)
+        assert ours == read_file(theirs.output.results[0]["transcription_url"], theirs.output.task_id)
+
+
+def test_cancel(tasks: Emulator) -> None:
+    theirs, ours = fun_asr_task(ONE), submitted(tasks, ONE, model="fun-asr")
+    assert Transcription.cancel(theirs, api_key=KEY).status_code == 200
+    canceled(tasks, ours.task_id)
+    for task_id in (theirs.output.task_id, ours.task_id):
+        state = Transcription.wait(task_id, api_key=KEY)
+        assert state.output.task_status == "CANCELED"
+        check_same(state.output, state.usage, seen(tasks, task_id))
+    again = Transcription.cancel(theirs, api_key=KEY)
+    assert (again.status_code, again.code) == (400, "UnsupportedOperation")
+    with pytest.raises(HTTPStatusError) as caught:
+        canceled(tasks, ours.task_id)
+    assert (caught.value.http_status, caught.value.code) == (400, "UnsupportedOperation")
+    assert again.message in str(caught.value)
+
+
+def test_list(tasks: Emulator) -> None:
+    for url in (ONE, TWO, MISSING):
+        fun_asr_task(url)
+    tasks.advance(2)
+    filetrans_task(ONE)
+    by_filters: list[tuple[dict[str, str], int]] = [
+        ({}, 4), ({"model_name": FILETRANS}, 1), ({"status": "SUCCEEDED"}, 3), ({"status": "RUNNING"}, 0)
+    ]  # fmt: skip
+    for filters, total in by_filters:
+        theirs = Transcription.list(api_key=KEY, **filters).output
+        ours = listed(tasks, **filters)
+        rows = [(one["task_id"], one["status"], one["model_name"], one["gmt_create"]) for one in theirs["data"]]
+        assert rows == [(one.task_id, one.status, one.model, one.submit_time) for one in ours]
+        assert len(ours) == theirs["total"] == total
+    pages = [Transcription.list(api_key=KEY, page_no=page, page_size=3).output for page in (1, 2)]
+    assert [page["total_page"] for page in pages] == [2, 2]
+    together = [one["task_id"] for page in pages for one in page["data"]]
+    assert together == [one.task_id for one in listed(tasks, page_size=3)] == [one.task_id for one in listed(tasks)]
+
+
+def test_a_task_that_nobody_knows(tasks: Emulator) -> None:
+    theirs = Transcription.wait("11111111-2222-3333-4444-555555555555", api_key=KEY)
+    check_same(theirs.output, theirs.usage, seen(tasks, "11111111-2222-3333-4444-555555555555"))
+    assert (theirs.status_code, theirs.output.task_status) == (200, "UNKNOWN")
+
+
+# One 429 in answer to a poll, and the library stops waiting for a task that goes on and is billed.
+def test_a_poll_too_many() -> None:
+    with Emulator(SCRIPT, rate_limit=1, clock="virtual") as emulator:
+        point_at(emulator)
+        task = fun_asr_task(ONE)
+        assert Transcription.fetch(task, api_key=KEY).status_code == 200
+        theirs = Transcription.wait(task, api_key=KEY)
+        assert (theirs.status_code, theirs.code, theirs.output) == (429, "Throttling.RateQuota", None)
+    with Emulator(SCRIPT, rate_limit=1, queue_time=0, run_time=0) as emulator:
+        task = submitted(emulator, ONE, model="fun-asr")
+        seen(emulator, task.task_id)
+        with Client(KEY, base_url=emulator.base_url) as client:
+            assert client.tasks.wait(task).status == "SUCCEEDED"

@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from ._exchange import Exchange
@@ -40,21 +40,30 @@ class _Tap:
         assert self.exchange is not None
         return self.exchange
 
-    def options(self, given: Iterable[Any] | None) -> list[Any]:
+    def options(self, given: Any) -> list[Any]:
         return [*(given or ()), KEEPALIVE]
+
+    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
+        raise NotImplementedError
 
 
 class _Stream:
-    def __init__(self, tap: Any, inner: Any) -> None:
+    def __init__(self, tap: _Tap, inner: Any) -> None:
         self._tap = tap
         self._inner = inner
 
     def _instead(self) -> bytes | None:
         # What a read gives without touching the network, once the head is over.
         if not self._tap.running.head_done:
+            self._tap.running.reading()
             return None
         data, self._tap.stand_in = self._tap.stand_in, b""
-        return bytes(data)
+        return data
+
+    def _held(self) -> bytes:
+        exchange = self._tap.running
+        held, exchange.held = exchange.held, b""
+        return held
 
     def _answered(self) -> bool:
         # After a write that timed out: the peer has said something, and it can still be read.
@@ -64,14 +73,10 @@ class _Stream:
         # What to raise for a failed write. After a WriteError the HTTP module goes on to read: a service may refuse an
         # upload before its end, and then read no more of it.
         http, exchange = self._tap.http, self._tap.running
-        if not exchange.closed:
-            if isinstance(error, http.WriteError):
-                return error
-            if isinstance(error, http.WriteTimeout) and self._answered():
-                refused: Exception = http.WriteError()
-                return refused
-        fault: Exception = exchange.fault(error)
-        return fault
+        if isinstance(error, http.WriteTimeout) and self._answered():
+            error = http.WriteError()
+        goes_on = isinstance(error, http.WriteError) and not exchange.closed
+        return error if goes_on else exchange.fault(error)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -84,44 +89,31 @@ class Tap(_Tap):
     """A blocking network backend for one connection."""
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> Stream:
         """Resolve and connect, all within one timer: the time-outs of the pool above do not count."""
         exchange = self.running
         exchange.connecting()
-        backend = self.http.SyncBackend()
-        try:
-            addresses = _resolve(host, port, exchange.left())
+        backend, options = self.http.SyncBackend(), self.options(socket_options)
+        with exchange.timed() as seconds:
+            addresses = _resolve(host, port, seconds)
             for untried in range(len(addresses), 0, -1):
                 left = exchange.left()
                 share = None if left is None else left / untried  # a dead address must not take its neighbour's time
                 try:
-                    inner = backend.connect_tcp(
-                        addresses[-untried], port, share, local_address, self.options(socket_options)
-                    )
+                    inner = backend.connect_tcp(addresses[-untried], port, share, local_address, options)
                     break
                 except (self.http.ConnectError, self.http.ConnectTimeout):
                     if untried == 1:
                         raise
-        except Exception as error:
-            raise exchange.fault(error) from None
         return self.add(inner)
-
-    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Stream:
-        raise NotImplementedError
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def add(self, inner: Any) -> Stream:
-        stream = Stream(self, inner)
         self.streams.append(inner)
-        return stream
+        return Stream(self, inner)
 
     def stale(self) -> bool:
         """Something waits on the idle connection: its end, or bytes that belong to no request."""
@@ -135,70 +127,49 @@ class Tap(_Tap):
         for inner in reversed(self.streams):
             sock = inner.get_extra_info("socket")
             if isinstance(sock, socket.socket):
-                try:
+                with suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)  # an SSLSocket's own shutdown forgets its TLS state
-                except OSError:
-                    pass
                 return
 
     def close(self) -> None:
         while self.streams:
-            try:
+            with suppress(Exception):
                 self.streams.pop().close()
-            except Exception:
-                pass
 
 
 class Stream(_Stream):
     """A blocking network stream that keeps the exchange's rules."""
 
+    _tap: Tap
+
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        if data is not None:
-            return data
-        exchange = self._tap.running
-        exchange.reading()
-        head: bytes = exchange.head_bytes(self._read(exchange))
-        return head
+        return self._tap.running.head_bytes(self._read()) if data is None else data
 
     def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        exchange: Exchange = self._tap.running
-        held: bytes = exchange.held
-        exchange.held = b""
-        return held or self._read(exchange)
+        return self._held() or self._read()
 
-    def _read(self, exchange: Exchange) -> bytes:
-        seconds = exchange.left()
-        try:
+    def _read(self) -> bytes:
+        with self._tap.running.timed() as seconds:
             data: bytes = self._inner.read(READ_SIZE, seconds)
-        except Exception as error:
-            raise exchange.fault(error) from None
         if not data:
-            exchange.left()  # the end may be somebody's close() in another thread
+            self._tap.running.left()  # the end may be somebody's close() in another thread
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        exchange = self._tap.running
-        for piece, seconds in exchange.outgoing(buffer):
+        for piece, seconds in self._tap.running.outgoing(buffer):
             try:
                 self._inner.write(piece, seconds)
             except Exception as error:
                 raise self._unwritten(error) from None
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> Stream:
-        exchange = self._tap.running
-        exchange.securing()
-        seconds = exchange.left()
-        try:
+    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None) -> Stream:
+        self._tap.running.securing()
+        with self._tap.running.timed() as seconds:
             inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
-        except Exception as error:
-            raise exchange.fault(error) from None
-        stream: Stream = self._tap.add(inner)
-        return stream
+        return self._tap.add(inner)
 
     def close(self) -> None:
         self._inner.close()
@@ -216,10 +187,8 @@ def _resolve(host: str, port: int, seconds: float | None) -> list[str]:
 
     def look_up() -> None:
         try:
-            for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                address = str(info[4][0])
-                if address not in found:
-                    found.append(address)
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.extend(dict.fromkeys(str(info[4][0]) for info in infos))
         except Exception as error:
             failed.append(error)
 
@@ -240,12 +209,7 @@ class AsyncTap(_Tap):
     """An asynchronous network backend for one connection, on asyncio (through anyio) or trio."""
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> AsyncStream:
         """Resolve and connect, all within one timer: the time-outs of the pool above do not count."""
         exchange = self.running
@@ -253,17 +217,9 @@ class AsyncTap(_Tap):
         trio = sys.modules.get("trio")
         on_trio = trio is not None and trio.lowlevel.in_trio_task()
         backend = self.http.TrioBackend() if on_trio else self.http.AnyIOBackend()
-        seconds = exchange.left()
-        try:
+        with exchange.timed() as seconds:
             inner = await backend.connect_tcp(host, port, seconds, local_address, self.options(socket_options))
-        except Exception as error:
-            raise exchange.fault(error) from None
         return self.add(inner)
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Any = None
-    ) -> AsyncStream:
-        raise NotImplementedError
 
     async def sleep(self, seconds: float) -> None:
         import anyio
@@ -271,9 +227,8 @@ class AsyncTap(_Tap):
         await anyio.sleep(seconds)
 
     def add(self, inner: Any) -> AsyncStream:
-        stream = AsyncStream(self, inner)
         self.streams.append(inner)
-        return stream
+        return AsyncStream(self, inner)
 
     async def stale(self) -> bool:
         """Something waits on the idle connection: its end, or bytes that belong to no request.
@@ -287,10 +242,8 @@ class AsyncTap(_Tap):
         if top is None or top.get_extra_info("is_readable"):
             return True
         with anyio.move_on_after(0.001):
-            try:
+            with suppress(Exception):
                 await top.read(1)
-            except Exception:
-                pass
             return True
         return False
 
@@ -309,14 +262,14 @@ class AsyncTap(_Tap):
             return
         with scope:
             while self.streams:
-                try:
+                with suppress(Exception):
                     await self.streams.pop().aclose()
-                except Exception:
-                    pass
 
 
 class AsyncStream(_Stream):
     """An asynchronous network stream that keeps the exchange's rules."""
+
+    _tap: AsyncTap
 
     def _answered(self) -> bool:
         # A TLS layer whose write was cancelled (that is how a write times out here) is broken for reading too.
@@ -325,50 +278,33 @@ class AsyncStream(_Stream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        if data is not None:
-            return data
-        exchange = self._tap.running
-        exchange.reading()
-        head: bytes = exchange.head_bytes(await self._read(exchange))
-        return head
+        return self._tap.running.head_bytes(await self._read()) if data is None else data
 
     async def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        exchange: Exchange = self._tap.running
-        held: bytes = exchange.held
-        exchange.held = b""
-        return held or await self._read(exchange)
+        return self._held() or await self._read()
 
-    async def _read(self, exchange: Exchange) -> bytes:
-        seconds = exchange.left()
-        try:
+    async def _read(self) -> bytes:
+        with self._tap.running.timed() as seconds:
             data: bytes = await self._inner.read(READ_SIZE, seconds)
-        except Exception as error:
-            raise exchange.fault(error) from None
         if not data:
-            exchange.left()  # the end may be another task's aclose()
+            self._tap.running.left()  # the end may be another task's aclose()
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        exchange = self._tap.running
-        for piece, seconds in exchange.outgoing(buffer):
+        for piece, seconds in self._tap.running.outgoing(buffer):
             try:
                 await self._inner.write(piece, seconds)
             except Exception as error:
                 raise self._unwritten(error) from None
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None
     ) -> AsyncStream:
-        exchange = self._tap.running
-        exchange.securing()
-        seconds = exchange.left()
-        try:
+        self._tap.running.securing()
+        with self._tap.running.timed() as seconds:
             inner = await self._inner.start_tls(ssl_context, server_hostname, seconds)
-        except Exception as error:
-            raise exchange.fault(error) from None
-        stream: AsyncStream = self._tap.add(inner)
-        return stream
+        return self._tap.add(inner)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

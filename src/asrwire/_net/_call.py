@@ -1,44 +1,34 @@
-# Call: one transcription call, without doing its I/O. Settings: what a client was told, checked.
+# Call: one transcription call, without doing its I/O.
 #
 # Knows: the order of things in one call: key, request, attempts, head, body, updates, trouble, the end. Must not know:
 # sockets, sleeping, the colour it runs in; what the services send is ResultStream's, what they want _requests'.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from .. import _requests, _retry
 from .._audio import Audio, load
-from .._errors import ASRWireError, Closed, ConfigError, HTTPStatusError, Truncated
-from .._limits import Limits, Timeouts
+from .._errors import ASRWireError, Closed, HTTPStatusError, Truncated
+from .._limits import Timeouts
 from .._stream import ResultStream
-from ._body import Body, field
-from ._colour import Colour, Steps
-from ._exchange import Exchange
-from ._transport import Channel, Transport, Wire
+from ._attempt import Attempt
+from ._body import field
+from ._colour import Steps
 
 if TYPE_CHECKING:
     from .._assembler import Update
     from .._transcript import Transcript
-
-    Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+    from ._body import Body
+    from ._settings import Settings
 
 T = TypeVar("T")
-
-# Fields that carry the key, frame the message, or say what the call itself says.
-_OURS: Final = frozenset(
-    {"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type"}
-    | {"expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"}
-    | {"upgrade", "x-dashscope-async", "x-dashscope-sse"}
-)
 
 _ENDINGS: Final = {
     "open_sentence": "the stream ended inside a sentence",
@@ -47,35 +37,6 @@ _ENDINGS: Final = {
 }
 
 _PLACEHOLDER: Final = Audio("url", "https://localhost/", "wav")
-
-
-class Settings:
-    """What a client was told, checked, and its connections."""
-
-    def __init__(
-        self,
-        colour: Colour,
-        api_key: str | Callable[[], str] | None,
-        headers: Headers | None,
-        timeouts: Timeouts,
-        limits: Limits,
-        endpoints: dict[str, Any],
-        transport: dict[str, Any],
-    ) -> None:
-        if not (api_key is None or isinstance(api_key, str) or callable(api_key)):
-            raise TypeError(f"api_key must be a str, a callable or None, not {type(api_key).__name__}")
-        for name, value, kind in (("timeouts", timeouts, Timeouts), ("limits", limits, Limits)):
-            if not isinstance(value, kind):
-                raise TypeError(f"{name} must be asrwire.{kind.__name__}, not {type(value).__name__}")
-        self._api_key = api_key
-        self._timeouts = timeouts
-        self._limits = limits
-        self._headers = _check_headers(headers)
-        self._endpoints = _requests.resolve(**endpoints, environ=os.environ)
-        self._transport = Transport(colour, limits, **transport)
-
-    def __repr__(self) -> str:
-        return f"<asrwire.{type(self).__name__} {self._endpoints.region} {urlsplit(self._endpoints.base_url).netloc}>"
 
 
 class Call:
@@ -98,8 +59,6 @@ class Call:
         arguments = {**arguments, "stream": stream}
         _requests.transcription(client._endpoints, _PLACEHOLDER, **arguments)
         self._client = client
-        self._transport = client._transport
-        self._channel: Channel | None = None
         self._audio = audio
         self._arguments = arguments
         self._partials = partials
@@ -107,12 +66,8 @@ class Call:
         self._timeouts = timeouts or client._timeouts
         self._deadline: float | None = None
         self._attempt = 0
-        self._key = ""
+        self._current: Attempt | None = None
         self._incremental: bool | None = None
-        self._exchange: Exchange | None = None
-        self._status: int | None = None
-        self._fields: tuple[tuple[bytes, bytes], ...] = ()
-        self._body: Body | None = None
         self._result: ResultStream | None = None
         self._batch: deque[Update] = deque()
         self._error: ASRWireError | None = None
@@ -136,9 +91,13 @@ class Call:
         return found or field(self._fields, b"x-request-id")
 
     @property
+    def _fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        return () if self._current is None else self._current.fields
+
+    @property
     def http_status(self) -> int | None:
         """Status of the response, or None before it came."""
-        return self._status
+        return None if self._current is None else self._current.status
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -169,7 +128,7 @@ class Call:
         self._entered = True
         if self._timeouts.total is not None:
             self._deadline = time.monotonic() + self._timeouts.total
-        colour = self._transport.colour
+        colour = self._client._transport.colour
         given, self._audio = self._audio, None  # once sent, neither audio nor request is kept
         audio = yield lambda: colour.run(load, given)
         request = _requests.transcription(self._client._endpoints, audio, **self._arguments, warn=False)
@@ -180,52 +139,25 @@ class Call:
                 return (yield from self._sending(request))
             except ASRWireError as error:
                 seconds = self._again(error)
-                if seconds is None or self._channel is None:
+                if seconds is None or self._current is None:
                     raise
-            yield from self._channel.wait(colour.event(), seconds)
+            yield from self._current.channel.wait(colour.event(), seconds)
 
     def _sending(self, request: _requests.Request) -> Steps[None]:
-        wire, exchange = self._next_attempt(request)
-        channel = self._channel = Channel(self._transport, exchange)
+        self._attempt += 1
+        self._current = self._result = None
+        key = self._client._key()
+        attempt = self._current = Attempt(self._client, request, key, self._timeouts, self._deadline)
         if self._closed:  # asked after the channel is there for close() to interrupt
             raise Closed("the stream was closed")
-        yield from self._transport.open(channel, wire, self._timeouts.pool, self._deadline)
+        yield from attempt.open(request)
         try:
-            yield from self._on_head(channel)
+            if not attempt.good:
+                yield from self._on_error_status(attempt)
         except BaseException:
-            yield from channel.drop()
+            yield from attempt.channel.drop()
             raise
-
-    def _settling(self) -> Steps[None]:
-        # Nothing more is read: the connection is kept if its body was, to the last byte.
-        if self._channel is not None:
-            if self._body is not None and self._body.reusable:
-                yield from self._channel.finish(self._body.stand_in())
-            else:
-                yield from self._channel.drop()
-
-    def _next_attempt(self, request: _requests.Request) -> tuple[Wire, Exchange]:
-        self._attempt += 1
-        self._status, self._fields, self._body, self._result = None, (), None, None
-        self._key = _requests.api_key(self._client._api_key, os.environ)
-        fields = {
-            "host": ("Host", urlsplit(request.url).netloc),
-            "user-agent": ("User-Agent", "asrwire"),
-            "authorization": ("Authorization", f"Bearer {self._key}"),
-            **{name.lower(): (name, value) for name, value in request.headers},
-            "content-length": ("Content-Length", str(len(request.body))),
-            **{name.lower(): (name, value) for name, value in self._client._headers},
-        }
-        headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.values())
-        self._exchange = Exchange(
-            self._transport.http,
-            self._timeouts,
-            self._client._limits,
-            body_size=len(request.body),
-            deadline=self._deadline,
-            exact_writes=self._transport.colour.exact_writes,
-        )
-        return Wire(request.method, request.url, headers, request.body), self._exchange
+        self._answered = True
 
     def _again(self, error: ASRWireError) -> float | None:
         # Seconds until the same request may be sent again, or None: the call has failed.
@@ -243,43 +175,19 @@ class Call:
             self._attach(error)
         return seconds
 
-    # -- the response head
-
-    def _on_head(self, channel: Channel) -> Steps[None]:
-        self._fields = tuple(channel.headers)
-        self._status = channel.status
-        good = 200 <= channel.status < 300
-        try:
-            self._body = Body(channel.status, self._fields, self._client._limits)
-        except ASRWireError as error:
-            if good or channel.status < 200:
-                channel.exchange.describe(error)
-                raise
-        channel.exchange.head_read()
-        if not good:
-            yield from self._on_error_status(channel, channel.status)
-        self._answered = True
-
-    def _on_error_status(self, channel: Channel, status: int) -> Steps[None]:
+    def _on_error_status(self, attempt: Attempt) -> Steps[None]:
         """Raise what the status means, with what the body says of it; or go on: no speech is a result."""
-        result, body = self._listening(), self._body
-        room = self._client._limits.error_body
-        channel.exchange.waiting_for_error_body()
-        try:
-            while body is not None and not body.at_end and room > 0 and (data := (yield channel.read)):
-                room -= len(data)
-                result.receive_data(body.receive(data))
-        except ASRWireError as trouble:  # the status says more than what became of its body
-            result.receive_data(trouble.output or b"")
-        yield from self._settling()
+        said = yield from attempt.error_content()
+        status, result = attempt.status or 0, self._listening()
         try:
             if 300 <= status < 400:
-                host = _host(field(self._fields, b"location"))
+                host = _host(field(attempt.fields, b"location"))
                 raise HTTPStatusError(f"HTTP status {status}: a redirect{host} is not followed")
+            result.receive_data(said)
             self._batch.extend(result.receive_eof())
             self._over = True
         except ASRWireError as error:
-            after = _retry.retry_after(field(self._fields, b"retry-after"), time.time())
+            after = _retry.retry_after(field(attempt.fields, b"retry-after"), time.time())
             self._describe(error)
             error.phase, error.retry_after = "head", after
             error.retry_safe = error.sent != "complete" or _retry.not_taken(status, error.code, after)
@@ -293,15 +201,14 @@ class Call:
             self._result = ResultStream(
                 self._partials,
                 incremental=self._incremental,
-                http_status=self._status or 200,
+                http_status=self.http_status or 200,
                 content_type=field(self._fields, b"content-type"),
                 limits=self._client._limits,
             )
         return self._result
 
-    def _on_data(self, data: bytes) -> None:
-        body, result = self._body, self._listening()
-        assert body is not None
+    def _on_data(self, body: Body, data: bytes) -> None:
+        result = self._listening()
         try:
             if not data and not body.at_end:
                 body.receive_eof()
@@ -354,18 +261,15 @@ class Call:
         self._describe(error)
 
     def _describe(self, error: ASRWireError) -> None:
-        if self._exchange is not None:
-            self._exchange.describe(error)
+        if self._current is not None:
+            self._current.exchange.describe(error)
         self._attach(error)
 
     def _attach(self, error: ASRWireError) -> None:
         error.partial = self.transcript
         error.request_id = error.request_id or self.request_id
-        error.http_status = error.http_status or self._status
-        if self._key:  # a service may echo the key it was given
-            error.args = tuple(_masked(value, self._key) for value in error.args)
-            error.code = _masked(error.code, self._key)
-            error.request_id = _masked(error.request_id, self._key)
+        if self._current is not None:
+            self._current.sign(error)
 
     # -- handing out
 
@@ -392,24 +296,24 @@ class Call:
     def _reading(self) -> Steps[Update | None]:
         """The next update, or None at the end. Raises what ended the stream, after the updates before it, and once."""
         self._check()
-        channel, body = self._channel, self._body
-        assert channel is not None
+        attempt = self._current
+        assert attempt is not None
         while not self._batch and not self._over:
-            assert body is not None
+            assert attempt.body is not None
             try:
-                channel.exchange.waiting(self._listening().events)
-                data = b"" if body.at_end else (yield channel.read)
+                attempt.exchange.waiting(self._listening().events)
+                data = b"" if attempt.body.at_end else (yield attempt.channel.read)
             except ASRWireError as error:
                 self._on_fault(error)
             else:
-                self._on_data(data)
+                self._on_data(attempt.body, data)
             if self._over:
-                yield from self._settling()
+                yield from attempt.settle()
         return self._hand_out()
 
     def _closing(self) -> Steps[None]:
         self._closed = True
-        channel = self._channel
+        channel = None if self._current is None else self._current.channel
         try:
             if channel is not None and not self._over:
                 yield from channel.interrupt()
@@ -444,28 +348,9 @@ class Call:
             self._listening().receive_eof(Closed("the stream was closed"))
 
 
-def _check_headers(headers: Headers | None) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = []
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers or ():
-        if not (isinstance(name, str) and isinstance(value, str)):
-            raise TypeError("headers are pairs of str")
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise ConfigError("the name of a header field is not a token (RFC 9110 5.6.2)")
-        if name.lower() in _OURS:
-            raise ConfigError(f"the header field {name} is set by the client")
-        if not re.fullmatch(r"([\x21-\x7e\xa0-\xff]([\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?)?", value):
-            raise ConfigError(f"the value of the header field {name} holds a character it cannot have (RFC 9110 5.5)")
-        pairs.append((name, value))
-    return tuple(pairs)
-
-
 def _host(location: str | None) -> str:
     try:
         host = urlsplit(location or "").hostname
     except ValueError:
         host = None
     return f" to {host}" if host and re.fullmatch(r"[a-z0-9._:-]{1,253}", host) else ""
-
-
-def _masked(value: Any, key: str) -> Any:
-    return value.replace(key, "***") if isinstance(value, str) else value

@@ -32,7 +32,7 @@ def drive(steps: Steps[T]) -> T:
         value: T = done.value
         return value
     except ASRWireError as error:
-        raise _bare(error) from error.__cause__
+        raise bare(error) from error.__cause__
 
 
 async def drive_async(steps: Steps[T]) -> T:
@@ -54,10 +54,10 @@ async def drive_async(steps: Steps[T]) -> T:
         value: T = done.value
         return value
     except ASRWireError as error:
-        raise _bare(error) from error.__cause__
+        raise bare(error) from error.__cause__
 
 
-def _bare(error: ASRWireError) -> ASRWireError:
+def bare(error: ASRWireError) -> ASRWireError:
     # The frames it came through, and the exceptions it stands for, hold the request: the key, and megabytes of audio.
     error.__context__ = None
     return error.with_traceback(None)

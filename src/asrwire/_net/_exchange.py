@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from .._errors import (
@@ -45,15 +46,8 @@ class Exchange:
     """
 
     def __init__(
-        self,
-        http: Any,
-        timeouts: Timeouts,
-        limits: Limits,
-        *,
-        body_size: int,
-        deadline: float | None,
-        exact_writes: bool,
-        clock: Callable[[], float] = time.monotonic,
+        self, http: Any, timeouts: Timeouts, limits: Limits, *, body_size: int, deadline: float | None,
+        exact_writes: bool, clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
@@ -63,9 +57,8 @@ class Exchange:
             exact_writes: a write that failed has certainly not handed over all of its bytes.
         """
         self.phase = "connect"
-        self.closed = False
+        self.closed = self.head_done = False
         self.held = b""
-        self.head_done = False
         self._http = http
         self._timeouts = timeouts
         self._limits = limits
@@ -75,19 +68,17 @@ class Exchange:
         self._deadline: float | None = None
         self._body_size = body_size
         self._request_size: int | None = None  # head and body, known with the first write
-        self._written = 0
-        self._in_flight = 0
+        self._written = self._in_flight = self._informational = 0
         self._exact_writes = exact_writes
-        self._tunnel = False
-        self._eof = False
+        self._tunnel = self._eof = False
         self._head = bytearray()
-        self._informational = 0
         self._events = -1
 
     # -- timers
 
-    def arm(self, timer: str, seconds: float | None) -> None:
-        """Let `timer` run from now, for `seconds` (None: without end), clipped to the whole call's end."""
+    def arm(self, timer: str, most: float | None = None) -> None:
+        """Let `timer` run from now (for `most` seconds instead of its own), clipped to the whole call's end."""
+        seconds = getattr(self._timeouts, timer) if most is None else most
         self._timer = timer
         self._deadline = None if seconds is None else self._clock() + seconds
         if self._total is not None and (self._deadline is None or self._total < self._deadline):
@@ -104,9 +95,17 @@ class Exchange:
             raise self.timeout()
         return min(left, LONGEST)
 
+    @contextmanager
+    def timed(self) -> Iterator[float | None]:
+        """Around one I/O: gives the seconds it may take, and raises what its failure means."""
+        try:
+            yield self.left()
+        except Exception as error:
+            raise self.fault(error) from None
+
     def timeout(self) -> Timeout:
         """The error of the running timer."""
-        seconds = None if self._timer == "" else getattr(self._timeouts, self._timer)
+        seconds = getattr(self._timeouts, self._timer, None)  # none before the first timer: a foreign time-out
         waited = "" if seconds is None else f" ({seconds:g} s)"
         return self._error(Timeout, f"the {self._timer} timer ran out{waited}", phase=self._timer)
 
@@ -114,10 +113,7 @@ class Exchange:
         """Before each read of the body: `events` complete events have come. Re-arms when one is new, so that neither
         dripping bytes prolong a timer nor a slow consumer's time counts."""
         if events > self._events:
-            if events == 0:
-                self.arm("head", self._timeouts.head)
-            else:
-                self.arm("idle", self._timeouts.idle)
+            self.arm("idle" if events else "head")
             self._events = events
 
     def waiting_for_error_body(self) -> None:
@@ -130,7 +126,7 @@ class Exchange:
         """Name lookup begins. One timer runs through TCP, TLS and a proxy's CONNECT."""
         self.phase = "connect"
         if self._timer == "":
-            self.arm("connect", self._timeouts.connect)
+            self.arm("connect")
 
     def securing(self) -> None:
         """A TLS handshake begins."""
@@ -153,7 +149,7 @@ class Exchange:
             if self._tunnel:
                 yield piece, self.left()
                 continue
-            self.arm("write", self._timeouts.write)
+            self.arm("write")
             seconds = self.left()
             self._in_flight = len(piece)
             yield piece, seconds
@@ -163,10 +159,8 @@ class Exchange:
     @property
     def sent(self) -> Sent:
         """How much of the request has been handed to the operating system; "complete" where that is in doubt."""
-        if self._request_size is None:
-            return "none"
         certain = self._written if self._exact_writes else self._written + self._in_flight
-        if certain >= self._request_size:
+        if self._request_size is not None and certain >= self._request_size:
             return "complete"
         return "partial" if self._written or self._in_flight else "none"
 
@@ -176,10 +170,7 @@ class Exchange:
         """Before each read of the head. After a broken write an early answer may be waiting, but not for long."""
         if self.phase == "write":
             self.phase = "head"
-            if self.sent == "complete":
-                self.arm("head", self._timeouts.head)
-            else:
-                self.arm("write", self._timeouts.write)
+            self.arm("head" if self.sent == "complete" else "write")
 
     def head_bytes(self, data: bytes) -> bytes:
         """Take bytes off the network; return those that belong to the head, hold the rest back.
