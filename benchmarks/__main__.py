@@ -1,4 +1,4 @@
-# `python -m benchmarks [framing|chunked|decode|stream ...] [--quick]`: the tables as Markdown.
+# `python -m benchmarks [framing|chunked|decode|stream|files ...] [--quick]`: the tables as Markdown.
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-PARTS = ("framing", "chunked", "decode", "stream")
+PARTS = ("framing", "chunked", "decode", "stream", "files")
 PACKAGES = ("asrwire", "orjson", "httpx", "httpx-sse", "h11", "httptools", "msgspec")
 
 

@@ -86,16 +86,33 @@ def transcribe_files(client: Any, urls: Any, **more: Any) -> Any:
     return _Blocking(iter(client.inner.transcribe_files(urls, **more)))
 
 
-WAITED: list[float] = []  # seconds that the last client `made` would have slept
+class Clock:
+    """The driver's clock: the real one until a client is `made`, then moved on by what that would have slept, alone, so
+    that it agrees with an emulator's."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] | None = None
+        self._start = time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic() if self.waited is None else self._start + sum(self.waited)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(_fetch, "time", clock)
+    return clock
 
 
 def made(colour: Colour, server: Any, **options: Any) -> Any:
     """A client that does not sleep: an emulator's clock is moved on instead."""
     client = colour.client(server, **options)
-    WAITED.clear()
+    clock: Any = _fetch.time
+    clock.waited = waited = []
 
     def wait(event: Any, seconds: float) -> None:
-        WAITED.append(seconds)
+        waited.append(seconds)
         if isinstance(server, Emulator):
             server.advance(seconds)
 
@@ -105,16 +122,6 @@ def made(colour: Colour, server: Any, **options: Any) -> Any:
     settings = getattr(client, "inner", client)
     settings._transport.colour.wait = wait if colour.name == "sync" else wait_async
     return client
-
-
-@pytest.fixture
-def virtual(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """The driver's clock, moved on by the waits of `made` alone: it and the emulator agree on the time."""
-    start = time.monotonic()
-    monkeypatch.setattr(_fetch, "time", types.SimpleNamespace(monotonic=lambda: start + sum(WAITED)))
-    WAITED.clear()
-    yield WAITED
-    WAITED.clear()
 
 
 def submits(emulator: Emulator) -> list[Any]:
@@ -249,7 +256,7 @@ def test_many_files_are_cut_into_tasks(colour: Colour) -> None:
     assert set(texts(found)) == {"Yes."}
 
 
-def test_thirty_tasks_are_watched_over_lists(colour: Colour, virtual: list[float]) -> None:
+def test_thirty_tasks_are_watched_over_lists(colour: Colour) -> None:
     urls = [f"https://example.com/{i}.wav" for i in range(30)]
 
     async def scenario() -> list[Any]:
@@ -361,7 +368,7 @@ def test_the_whole_call_bounds_a_wait(colour: Colour, emulator: Emulator) -> Non
     colour.run(scenario)
 
 
-def test_keys_that_live_for_a_minute(colour: Colour, virtual: list[float]) -> None:
+def test_keys_that_live_for_a_minute(colour: Colour) -> None:
     async def scenario() -> list[Any]:
         async with made(colour, server, api_key=server.issue_token) as client:
             return await drained(transcribe_files(client, URLS, model="fun-asr"))
@@ -497,11 +504,11 @@ FAULTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("first", [True, False])
-def test_a_wait_survives(colour: Colour, fault: Any, first: bool) -> None:
+def test_a_wait_survives(colour: Colour, clock: Clock, fault: Any, first: bool) -> None:
     async def scenario() -> Task:
         async with made(colour, server) as client:
             task: Task = await tasks(client).wait("f86ec806")
-            assert all(0.8 <= seconds <= 5 for seconds in WAITED)
+            assert all(0.8 <= seconds <= 5 for seconds in clock.waited or ())
             return task
 
     answers = [fault, RUNNING, fault, fault, RUNNING, SUCCEEDED]
@@ -510,14 +517,14 @@ def test_a_wait_survives(colour: Colour, fault: Any, first: bool) -> None:
         assert len(server.requests) == (6 if first else 5)
 
 
-def test_retry_after_is_honoured_within_limits(colour: Colour) -> None:
+def test_retry_after_is_honoured_within_limits(colour: Colour, clock: Clock) -> None:
     def busy(seconds: int) -> bytes:
         return sized(b"{}", b"429 X", more=b"Retry-After: %d\r\n" % seconds)
 
     async def scenario() -> list[float]:
         async with made(colour, server, limits=Limits(retry_after=20)) as client:
             await tasks(client).wait("f86ec806")
-            return WAITED
+            return clock.waited or []
 
     with Server(busy(17), busy(3600), SUCCEEDED) as server:
         assert [round(seconds) for seconds in colour.run(scenario)] == [17, 20]

@@ -21,7 +21,7 @@ TOP_LEVEL = {
 
 # From the ground up. A module may import from lower floors, and on its own floor from modules named before it.
 FLOORS = [
-    ["_errors", "_sse", "_chunked"],
+    ["_errors", "_sse", "_chunked", "_scan"],
     ["_limits", "_model", "_timeline"],
     [
         "_decode", "_assembler", "_codes", "_audio", "_task", "_options", "_requests", "_retry", "formats",
@@ -82,7 +82,7 @@ def test_imports_only_go_down(path: Path) -> None:
 
 
 def test_the_bytes_floor_knows_only_errors() -> None:
-    for name in ("_sse", "_chunked"):
+    for name in ("_sse", "_chunked", "_scan"):
         assert imported(ROOT / "ext" / "asrwire" / f"{name}.pyx") <= {"_errors"}
 
 

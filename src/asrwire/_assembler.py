@@ -12,11 +12,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import count
+from operator import attrgetter
 from typing import TypeAlias
 
 from ._decode import Heard
 from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
-from ._timeline import needs_space
+from ._timeline import NO_TIME, needs_space
 
 Key: TypeAlias = tuple[int, int | None, int]  # channel, sentence_id or None, number of a sentence without id
 Update: TypeAlias = Partial | Final | Amended | Incomplete | TextDelta
@@ -75,7 +77,7 @@ class Assembler:
         # Finals of one channel and begin, each beyond the last; none without a begin.
         self._chains: dict[tuple[int, int | None], list[_Done]] = {}
         self._channels: dict[int, _Channel] = {}
-        self._next_index = 0
+        self._indexes = count()
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
@@ -92,18 +94,13 @@ class Assembler:
         if heard.heartbeat:
             self.issues["heartbeat"] += 1
             return updates
-        finality = None
-        if heard.end:
-            finality = "sentence_end"
-        elif heard.end is None and whole and heard.end_time is not None:
-            finality = "end_time"
+        inferred = heard.end is None and whole and heard.end_time is not None
+        finality = "sentence_end" if heard.end else "end_time" if inferred else None
         said = heard.text or heard.words or (heard.begin and heard.sentence_id != 0)
         if finality is None and not said and not self._is_open(heard):
             self.silent = True  # a heartbeat, or the answer to silence; of an open sentence, a text taken back
-        else:
-            update = self._sentence(heard, finality, usage, raw)
-            if update is not None:
-                updates.append(update)
+        elif (update := self._sentence(heard, finality, usage, raw)) is not None:
+            updates.append(update)
         if heard.stash is not None and heard.stash.text:
             stash = replace(heard.stash, channel_id=heard.channel_id, end=False)
             updates += self.hear(stash, usage=None, raw=raw, whole=whole)
@@ -115,8 +112,8 @@ class Assembler:
         for open_ in self._open.values():
             text, words = self._new_part(open_.heard)
             if text != open_.sentence.text:
-                open_.sentence = _sentence(open_.heard, open_.sentence.index, text, words, open_.sentence.revision + 1,
-                                           open_.sentence.raw)
+                old = open_.sentence
+                open_.sentence = _sentence(open_.heard, old.index, text, words, old.revision + 1, old.raw)
             updates.append(Incomplete(open_.sentence, reason, _common(open_.shown, text)))
         return updates
 
@@ -178,7 +175,7 @@ class Assembler:
             if not text and not words and not heard.begin:  # all of it is final already
                 self.issues["late_partial"] += 1
                 return None
-            sentence = _sentence(heard, self._take_index(), text, words, 0, raw)
+            sentence = _sentence(heard, next(self._indexes), text, words, 0, raw)
             stable, kept = _stable(sentence, None), 0
             self._open[key] = open_ = _Open(sentence, heard, "")
         else:
@@ -200,11 +197,8 @@ class Assembler:
         self, key: Key, done: _Done | None, heard: Heard, finality: str, usage: Usage | None, raw: bytes
     ) -> Update | None:
         if done is not None:
-            if _same(heard, done.heard):
-                self.issues["repeated_final"] += 1
-                return None
             alias = self._aliases.get(key)
-            if alias is not None and _same(heard, alias):
+            if _same(heard, done.heard) or (alias is not None and _same(heard, alias)):
                 self.issues["repeated_final"] += 1
                 return None
             if (alias is not None or key[1] is None) and (
@@ -224,7 +218,7 @@ class Assembler:
             text, words = rest
             begin = words[0].begin_time if words else None
         open_ = self._open.pop(key, None)
-        index = self._take_index() if open_ is None else open_.sentence.index
+        index = next(self._indexes) if open_ is None else open_.sentence.index
         if open_ is not None and open_.sentence.text and not text:
             self.issues["emptied"] += 1
         revision = 0 if open_ is None else open_.sentence.revision + 1
@@ -260,10 +254,8 @@ class Assembler:
         self.issues["unaligned"] += 1
         end = last.end_time
         if end is not None and heard.words:
-            first = next(
-                (i for i, w in enumerate(heard.words) if w.begin_time is not None and w.begin_time >= end - TOLERANCE),
-                len(heard.words),
-            )
+            begins = (NO_TIME if word.begin_time is None else word.begin_time for word in heard.words)
+            first = next((i for i, begin in enumerate(begins) if begin >= end - TOLERANCE), len(heard.words))
             return _from_word(heard, first)
         return heard.text[_common(heard.text, last.text):].lstrip(), ()
 
@@ -337,8 +329,8 @@ class Assembler:
         if open_ is None:
             return None
         old = last.sentence
-        again = Sentence(old.index, old.sentence_id, old.channel_id, old.begin_time, old.end_time, old.text, old.words,
-                         old.language, old.emotion, old.speaker_id, True, old.finality, old.revision + 1, old.raw)
+        again = _sentence(last.heard, old.index, old.text, old.words, old.revision + 1, old.raw,
+                          finality=old.finality, begin=old.begin_time)
         last.sentence = self.finals[old.index] = again
         return Amended(again, (old, open_.sentence))
 
@@ -370,9 +362,7 @@ class Assembler:
             done = done.into
         return done
 
-    def _take_index(self) -> int:
-        self._next_index += 1
-        return self._next_index - 1
+
 
 
 def _sentence(
@@ -387,21 +377,20 @@ def _sentence(
     )  # fmt: skip
 
 
+_labels = attrgetter("begin_time", "end_time", "language", "emotion", "speaker_id")
+
+
 def _same(a: Heard, b: Heard) -> bool:
     # Everything but the marks of the event itself: a repeat may come without sentence_begin or stash.
-    return (
-        a.text == b.text
-        and a.words == b.words
-        and (a.begin_time, a.end_time, a.language, a.emotion, a.speaker_id)
-        == (b.begin_time, b.end_time, b.language, b.emotion, b.speaker_id)
-    )
+    return a.text == b.text and a.words == b.words and _labels(a) == _labels(b)
 
 
 def _split(heard: Heard, before: Heard) -> tuple[str, tuple[Word, ...]] | None:
     """What of a cumulative sentence goes beyond ``before``; None where it does not start with it (or adds nothing)."""
-    count = len(before.words)
-    if count and len(heard.words) > count and heard.words[:count] == before.words:
-        return _from_word(heard, count, before.text)
+    known = len(before.words)
+    longer = 0 < known < len(heard.words)
+    if longer and heard.words[:known] == before.words:
+        return _from_word(heard, known, before.text)
     at = len(before.text)
     if at and len(heard.text) > at and heard.text.startswith(before.text):
         spans = Sentence(0, text=heard.text, words=heard.words).spans()
@@ -409,8 +398,8 @@ def _split(heard: Heard, before: Heard) -> tuple[str, tuple[Word, ...]] | None:
         if not inside and not (not spans and _inside_word(heard.text, at)):
             first = next((i for i, span in enumerate(spans) if span and span[0] >= at), len(spans))
             return heard.text[at:].lstrip(), heard.words[first:]
-    if count and len(heard.words) > count and all(map(_alike, heard.words, before.words)):
-        return _from_word(heard, count, before.text)
+    if longer and all(map(_alike, heard.words, before.words)):
+        return _from_word(heard, known, before.text)
     return None
 
 
@@ -427,8 +416,7 @@ def _alike(a: Word, b: Word) -> bool:
 def _covered(heard: Heard, final: Heard) -> bool:
     """Whether ``final`` already says all that ``heard`` says."""
     if heard.words and final.words and len(heard.text) <= len(final.text):
-        count = len(heard.words)
-        return count <= len(final.words) and all(map(_alike, heard.words, final.words[:count]))
+        return len(heard.words) <= len(final.words) and all(map(_alike, heard.words, final.words))
     return final.text.startswith(heard.text)
 
 
@@ -466,27 +454,18 @@ def _stable(sentence: Sentence, before: Sentence | None) -> int:
     """Leading characters that will not change, by our reckoning: up to the end of the leading words that the service
     calls ``fixed``, or that the last two events agree on (LocalAgreement-2), whichever reaches further."""
     words = sentence.words
-    fixed = 0
+    if before is not None and not words:
+        return _common(before.text, sentence.text)
+    fixed = agreed = 0
     while fixed < len(words) and words[fixed].fixed:
         fixed += 1
-    if before is None:
-        agreed = 0
-    elif not words:
-        return _common(before.text, sentence.text)
-    else:
-        agreed = 0
-        for a, b in zip(words, before.words, strict=False):
-            if a.text != b.text or a.punctuation != b.punctuation:
-                break
-            agreed += 1
+    for a, b in zip(words, before.words if before else (), strict=False):
+        if a.text != b.text or a.punctuation != b.punctuation:
+            break
+        agreed += 1
     settled = max(fixed, agreed)
-    if not settled:
-        return 0
-    spans = sentence.spans()
-    while settled and spans[settled - 1] is None:
-        settled -= 1
-    span = spans[settled - 1] if settled else None
-    return span[1] if span else 0
+    spans = sentence.spans()[:settled] if settled else []
+    return next((span[1] for span in reversed(spans) if span), 0)
 
 
 class TextAssembler:
@@ -513,18 +492,13 @@ class TextAssembler:
     def hear(self, text: str, mode: str) -> list[Update]:
         """``mode`` is `Body.mode`. Returns at most one `TextDelta`."""
         if mode == "delta" or (mode == "message" and self._appends(text)):
-            offset, new = self._size, text
             self._parts.append(text)
             self._size += len(text)
-        else:
-            before = self.text
-            offset = _common(before, text)
-            new = text[offset:]
-            self._parts, self._size = [text], len(text)
-            if text == before:
-                return []
-            return [TextDelta(new, offset)]  # shorter text: an empty delta cuts it
-        return [TextDelta(new, offset)] if new else []
+            return [TextDelta(text, self._size - len(text))] if text else []
+        before = self.text
+        offset = _common(before, text)
+        self._parts, self._size = [text], len(text)
+        return [] if text == before else [TextDelta(text[offset:], offset)]  # shorter text: an empty delta cuts it
 
     def _appends(self, text: str) -> bool:
         if self.incremental is None and self.text and text:

@@ -61,10 +61,8 @@ class Audio:
     size: int | None = None
 
     def __repr__(self) -> str:
-        if self.source == "data":
-            shown = self.value[: self.value.find(",") + 1] + "..."
-        else:
-            shown = shown_url(self.value)
+        data = self.source == "data"
+        shown = self.value[: self.value.find(",") + 1] + "..." if data else shown_url(self.value)
         return f"Audio(source={self.source!r}, value={shown!r}, format={self.format!r}, size={self.size!r})"
 
 

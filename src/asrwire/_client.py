@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from . import _requests, _tasks
@@ -55,9 +55,7 @@ class Stream(Call):
         drive(self._in_turn(self._entering()))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __iter__(self) -> Self:
@@ -96,9 +94,7 @@ class AsyncStream(Call):
         await drive_async(self._in_turn(self._entering()))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     def __aiter__(self) -> Self:
@@ -164,44 +160,23 @@ class _Client(Settings, Generic[S]):
     _kind: type[S]
 
     def __init__(
-        self,
-        api_key: str | Callable[[], str] | None = None,
-        *,
-        region: str | None = None,
-        workspace: str | None = None,
-        base_url: str | None = None,
-        compatible_base_url: str | None = None,
-        headers: Headers | None = None,
-        timeouts: Timeouts = _TIMEOUTS,
-        limits: Limits = _LIMITS,
-        ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
-        allow_http: bool = False,
-        http: ModuleType | Callable[..., Any] | None = None,
+        self, api_key: str | Callable[[], str] | None = None, *, region: str | None = None,
+        workspace: str | None = None, base_url: str | None = None, compatible_base_url: str | None = None,
+        headers: Headers | None = None, timeouts: Timeouts = _TIMEOUTS, limits: Limits = _LIMITS,
+        ssl_context: ssl.SSLContext | None = None, proxy: str | None = None, trust_env: bool = False,
+        allow_http: bool = False, http: ModuleType | Callable[..., Any] | None = None,
     ) -> None:
         endpoints = {
-            "region": region,
-            "workspace": workspace,
-            "base_url": base_url,
-            "compatible_base_url": compatible_base_url,
+            "region": region, "workspace": workspace, "base_url": base_url, "compatible_base_url": compatible_base_url,
             "allow_http": allow_http,
         }
         transport = {"ssl_context": ssl_context, "proxy": proxy, "trust_env": trust_env, "http": http}
         super().__init__(self._colour(), api_key, headers, timeouts, limits, endpoints, transport)
 
     def stream(
-        self,
-        audio: AudioInput,
-        *,
-        model: str,
-        protocol: str | None = None,
-        partials: bool = True,
-        resend: bool = False,
-        timeouts: Timeouts | None = None,
-        extra: Mapping[str, object] | None = None,
-        family: str | None = None,
-        **options: Any,
+        self, audio: AudioInput, *, model: str, protocol: str | None = None, partials: bool = True,
+        resend: bool = False, timeouts: Timeouts | None = None, extra: Mapping[str, object] | None = None,
+        family: str | None = None, **options: Any,
     ) -> S:
         """Transcribe while listening to the answer; enter what this returns, then iterate over it (in `AsyncClient`
         with ``async with`` and ``async for``): ``with client.stream(...) as stream: for update in stream: ...``
@@ -268,9 +243,7 @@ class Client(_Client[Stream]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -278,15 +251,8 @@ class Client(_Client[Stream]):
         drive(self._transport.close())
 
     def transcribe(
-        self,
-        audio: AudioInput,
-        *,
-        model: str,
-        protocol: str | None = None,
-        resend: bool = False,
-        timeouts: Timeouts | None = None,
-        extra: Mapping[str, object] | None = None,
-        family: str | None = None,
+        self, audio: AudioInput, *, model: str, protocol: str | None = None, resend: bool = False,
+        timeouts: Timeouts | None = None, extra: Mapping[str, object] | None = None, family: str | None = None,
         **options: Any,
     ) -> Transcript:
         """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`.
@@ -304,17 +270,9 @@ class Client(_Client[Stream]):
             return stream.transcript
 
     def transcribe_files(
-        self,
-        urls: str | Iterable[str],
-        *,
-        model: str,
-        on_progress: OnProgress | None = None,
-        timeout: float | None = None,
-        resend: bool = False,
-        timeouts: Timeouts | None = None,
-        extra: Mapping[str, object] | None = None,
-        family: str | None = None,
-        **options: Any,
+        self, urls: str | Iterable[str], *, model: str, on_progress: OnProgress | None = None,
+        timeout: float | None = None, resend: bool = False, timeouts: Timeouts | None = None,
+        extra: Mapping[str, object] | None = None, family: str | None = None, **options: Any,
     ) -> Iterator[FileResult | FileFailed]:
         """Transcribe any number of files, in as many tasks as it takes, and hand out each as it finishes.
 
@@ -354,9 +312,7 @@ class AsyncClient(_Client[AsyncStream]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -364,15 +320,8 @@ class AsyncClient(_Client[AsyncStream]):
         await drive_async(self._transport.close())
 
     async def transcribe(
-        self,
-        audio: AudioInput,
-        *,
-        model: str,
-        protocol: str | None = None,
-        resend: bool = False,
-        timeouts: Timeouts | None = None,
-        extra: Mapping[str, object] | None = None,
-        family: str | None = None,
+        self, audio: AudioInput, *, model: str, protocol: str | None = None, resend: bool = False,
+        timeouts: Timeouts | None = None, extra: Mapping[str, object] | None = None, family: str | None = None,
         **options: Any,
     ) -> Transcript:
         """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`.
@@ -390,17 +339,9 @@ class AsyncClient(_Client[AsyncStream]):
             return stream.transcript
 
     def transcribe_files(
-        self,
-        urls: str | Iterable[str],
-        *,
-        model: str,
-        on_progress: OnProgress | None = None,
-        timeout: float | None = None,
-        resend: bool = False,
-        timeouts: Timeouts | None = None,
-        extra: Mapping[str, object] | None = None,
-        family: str | None = None,
-        **options: Any,
+        self, urls: str | Iterable[str], *, model: str, on_progress: OnProgress | None = None,
+        timeout: float | None = None, resend: bool = False, timeouts: Timeouts | None = None,
+        extra: Mapping[str, object] | None = None, family: str | None = None, **options: Any,
     ) -> AsyncIterator[FileResult | FileFailed]:
         """As `Client.transcribe_files`."""
         arguments: dict[str, Any] = {"model": model, "family": family, "extra": extra, "options": options}

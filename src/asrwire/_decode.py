@@ -84,11 +84,6 @@ class Body:
     failure: Failure | None = None
     done: bool = False
 
-    @property
-    def result(self) -> bool:
-        """Whether the body carries any recognition result, be it an empty one."""
-        return bool(self.sentences) or self.text is not None or self.choices
-
 
 def loads(data: bytes | bytearray | memoryview) -> tuple[Any, str | None]:
     """Decodes JSON with orjson; returns the value and the name of the repair it took, or None.
@@ -214,15 +209,9 @@ def _content(content: object, path: str) -> str | None:
         return content
     if not isinstance(content, list):
         raise wrong(path, content, "a string or an array")
-    texts: list[str] = []
-    for i, part in enumerate(content):
-        text = part.get("text") if isinstance(part, dict) else part
-        if text is None:
-            continue
-        if not isinstance(text, str):
-            raise wrong(f"{path}[{i}].text", text, "a string")
-        texts.append(text)
-    return "".join(texts) if texts else None
+    parts = [part if isinstance(part, dict) else {"text": part} for part in content]
+    texts = [string(part, "text", f"{path}[{i}].") for i, part in enumerate(parts)]
+    return "".join(filter(None, texts)) if any(text is not None for text in texts) else None
 
 
 def _reason(holder: dict[str, Any], prefix: str) -> str | None:
@@ -381,9 +370,7 @@ def wrong(path: str, value: object, wanted: str) -> DecodeError:
 
 def _kind(value: object) -> str:
     # JSON's own words; the value itself is not shown: it may be long, and it may be anything.
-    if value is None:
-        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     names = {dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number"}
-    return names.get(type(value), type(value).__name__)
+    return "null" if value is None else names.get(type(value), type(value).__name__)

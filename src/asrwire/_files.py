@@ -5,25 +5,24 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from operator import eq, index
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
-from . import _decode, formats
+from . import _decode, _scan, formats
 from ._errors import ASRWireError, DecodeError, ServiceError
 from ._model import Sentence
 from ._timeline import NO_TIME, WordColumns
 from ._transcript import Transcript
 
 _T = TypeVar("_T")
+_Span: TypeAlias = tuple[int, int]  # (start, stop)
 _BOM = b"\xef\xbb\xbf"
-# Of valid JSON: strings as a whole, so that what is in them is not taken for structure.
-_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
-_TOKEN = re.compile(rb'[ \t\r\n,:]*+("(?:[^"\\]++|\\.)*+"|[][{}]|[^] \t\r\n,:[{}"]++)', re.DOTALL)
+_BLANK = b" \t\r\n"
+_BRACE, _BRACKET = b"{["
 
 
 def _repr(self: FileResult | FileFailed) -> str:
@@ -82,7 +81,8 @@ class FileFailed:
 
 
 def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False) -> FileResult:
-    """Reads the JSON of a result file, of either schema, into one transcript per channel.
+    """Reads the JSON of a result file, of either schema, into one transcript per channel, sentence by sentence: at no
+    time is there more of it as Python objects than one sentence.
 
     `keep_raw` keeps the file in `FileResult.raw`, and each `Sentence.raw` is its JSON as received. A UTF-8 BOM is
     accepted. Differences between a transcript's own text and its sentences are counted in ``issues["text_mismatch"]``,
@@ -95,13 +95,27 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
     """
     if not isinstance(data, bytes):
         data = bytes(memoryview(data))
-    content = data.removeprefix(_BOM)
+    skipped = len(_BOM) if data.startswith(_BOM) else 0
+    content = data[skipped:] if skipped else data
     try:
+        spans = _sentence_spans(content)
+        if spans is not None:
+            return _result(data, *_decode.loads(_without(content, spans)), content, spans, keep_raw)
+    except DecodeError as error:
+        if error.path is not None:
+            raise
+    try:  # not JSON, or not laid out as it should be: one decoding of the whole says which, and where
         body, repair = _decode.loads(content)
     except DecodeError as error:
         if error.offset is not None:
-            error.offset += len(data) - len(content)
+            error.offset += skipped
         raise
+    return _result(data, body, repair, content, None, keep_raw)
+
+
+def _result(
+    data: bytes, body: object, repair: str | None, content: bytes, spans: list[list[_Span]] | None, keep_raw: bool
+) -> FileResult:
     if not isinstance(body, dict):
         raise _decode.wrong("$", body, "an object")
     entries = _decode.array(body, "transcripts", "")
@@ -111,9 +125,10 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
             raise ServiceError(failure.said, code=failure.code, request_id=failure.request_id)
         if "transcripts" not in body:
             raise DecodeError("not a result file: it has no transcripts", path="transcripts")
-    spans = _sentence_spans(data) if keep_raw else None
-    items = enumerate(entries or ())
-    transcripts = tuple(_transcript(item, f"transcripts[{i}]", repair, data, spans) for i, item in items)
+    transcripts = tuple(
+        _transcript(item, f"transcripts[{i}]", repair, content, spans[i] if spans else None, keep_raw)
+        for i, item in enumerate(entries or ())
+    )
     info, properties = _decode.mapping(body, "audio_info", "") or {}, _decode.mapping(body, "properties", "") or {}
     dot = "properties."
     return FileResult(
@@ -122,7 +137,8 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
             _decode.string(info, "format", "audio_info."), _decode.string(properties, "audio_format", dot)
         ),
         sample_rate=_either(
-            _decode.integer(info, "sample_rate", "audio_info."), _decode.integer(properties, "original_sampling_rate", dot)
+            _decode.integer(info, "sample_rate", "audio_info."),
+            _decode.integer(properties, "original_sampling_rate", dot),
         ),
         duration=_decode.time(properties, "original_duration_in_milliseconds", dot),
         channels=_channels(properties, transcripts), transcripts=transcripts, raw=data if keep_raw else None,
@@ -143,20 +159,36 @@ def _channels(properties: dict[str, Any], transcripts: tuple[Transcript, ...]) -
     return tuple(channels)
 
 
+def _without(data: bytes, spans: list[list[_Span]]) -> bytes:
+    """The file with no sentences in it: what is left is small and is decoded at once."""
+    pieces, at = [], 0
+    for sentences in spans:
+        if sentences:
+            pieces.append(data[at : sentences[0][0]])
+            at = sentences[-1][1]
+    return b"".join([*pieces, data[at:]])
+
+
 def _transcript(
-    value: object, path: str, repair: str | None, data: bytes, spans: Iterator[list[tuple[int, int]]] | None
+    value: object, path: str, repair: str | None, data: bytes, spans: list[_Span] | None, keep_raw: bool
 ) -> Transcript:
     entry, dot = _decode.entry(value, path), path + "."
     channel_id = _decode.integer(entry, "channel_id", dot) or 0
     text = _either(_decode.string(entry, "text", dot), _decode.string(entry, "transcript", dot))
     sentences = FileSentences(channel_id)
-    for i, item in enumerate(_decode.array(entry, "sentences", dot) or ()):
+    issues: Counter[str] = Counter()
+    listed = _decode.array(entry, "sentences", dot) or ()
+    for i, item in enumerate(listed if spans is None else spans):
+        if spans is not None:
+            item, repaired = _decode.loads(data[slice(*item)])
+            repair = repair or repaired
         sentences.add(_decode.sentence(item, f"{dot}sentences[{i}]"))
     sentences.seal()
-    if spans is not None:
-        sentences.keep_raw(data, next(spans))
+    if keep_raw and spans is not None:
+        sentences.keep_raw(data, spans)
+    if repair is not None:
+        issues[repair] = 1
     joined = formats.join(sentences.texts())
-    issues: Counter[str] = Counter() if repair is None else Counter([repair])
     if text is not None and text != joined:
         issues["text_mismatch"] += 1
     labels = sentences.labels()
@@ -188,7 +220,8 @@ class _Label(NamedTuple):
 class FileSentences(Sequence[Sentence]):
     """The sentences of one channel of a file; each `Sentence` is made when it is asked for, and not kept."""
 
-    __slots__ = ("_at", "_begin", "_channel_id", "_data", "_end", "_first", "_ids", "_labels", "_pool", "_spans", "columns")
+    __slots__ = ("_at", "_begin", "_channel_id", "_data", "_end", "_first", "_ids", "_labels", "_pool", "_spans",
+                 "columns")
 
     def __init__(self, channel_id: int) -> None:
         self.columns = WordColumns()  # in the order of the file
@@ -220,7 +253,7 @@ class FileSentences(Sequence[Sentence]):
         self._pool = bytes(self._pool)
         self._begin, self._end, self._at, self._first = self._begin[:], self._end[:], self._at[:], self._first[:]
 
-    def keep_raw(self, data: bytes, spans: list[tuple[int, int]]) -> None:
+    def keep_raw(self, data: bytes, spans: list[_Span]) -> None:
         """Where in `data` each sentence's JSON is."""
         self._data = data
         self._spans = array("Q", [offset for span in spans for offset in span])
@@ -275,37 +308,30 @@ class FileSentences(Sequence[Sentence]):
         return f"<{len(self)} sentences of a file>"
 
 
-def _sentence_spans(data: bytes) -> Iterator[list[tuple[int, int]]]:
-    """For each object in ``transcripts`` of this valid JSON, where its sentences are: [(start, stop), ...]."""
-    closing: dict[int, int] = {}  # where each bracket's partner ends
-    opened: list[int] = []
-    for match in _BRACKET.finditer(data):
-        start = match.start()
-        if data[start] in b"[{":
-            opened.append(start)
-        elif data[start] in b"]}":
-            closing[opened.pop()] = match.end()
-    for entry, _ in _items(data, _member(data, data.index(b"{"), "transcripts", closing), closing):
-        yield list(_items(data, _member(data, entry, "sentences", closing), closing))
+def _sentence_spans(data: bytes) -> list[list[_Span]] | None:
+    """For each item of ``transcripts``, where its sentences are; None where the layout is not what it should be."""
+    top = _scan.items(data)
+    if top is None or data[top[1] :].strip(_BLANK):
+        return None
+    place = _member(data, top[0], "transcripts")
+    entries = place and _scan.items(data, place[0])
+    if not entries:
+        return None
+    found: list[list[_Span]] = []
+    for start, stop in entries[0]:
+        entry = _scan.items(data, start) if data[start] == _BRACE else None
+        place = entry and _member(data, entry[0], "sentences")
+        sentences = _scan.items(data, place[0]) if place and data[place[0]] == _BRACKET else ([], stop)
+        if (entry is None and data[start] == _BRACE) or sentences is None:
+            return None
+        found.append(sentences[0])
+    return found
 
 
-def _items(data: bytes, start: int | None, closing: dict[int, int]) -> Iterator[tuple[int, int]]:
-    """Where the values in the bracket at `start` are, of an object each key and value; nothing where it is null."""
-    at = start
-    if at is None or at not in closing:
-        return
-    at += 1
-    while (token := _TOKEN.match(data, at)) and data[token.start(1)] not in b"]}":
-        at = closing.get(token.start(1), token.end())
-        yield token.start(1), at
-
-
-def _member(data: bytes, start: int, name: str, closing: dict[int, int]) -> int | None:
-    """Where the value of this member of the object at `start` begins; of repeated ones the last, as JSON readers do."""
+def _member(data: bytes, spans: list[_Span], name: str) -> _Span | None:
+    """Where the value of this member of an object is; of repeated ones the last, as JSON readers do."""
     found = None
-    items = _items(data, start, closing)
-    for key in items:
-        value, _ = next(items)
-        if _decode.loads(data[slice(*key)])[0] == name:
+    for (start, stop), value in zip(spans[::2], spans[1::2], strict=True):
+        if stop - start >= len(name) and _decode.loads(data[start:stop])[0] == name:
             found = value
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import takewhile
 from typing import NoReturn
 
@@ -25,7 +26,7 @@ from ._errors import (
     Truncated,
 )
 from ._limits import Limits
-from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage
+from ._model import Final, Incomplete, Sentence, Usage
 from ._sse import ResultEventParser, ServerSentEvent
 from ._transcript import Transcript
 
@@ -62,45 +63,31 @@ class ResultStream:
     """
 
     def __init__(
-        self,
-        partials: bool = True,
-        *,
-        incremental: bool | None = None,
-        http_status: int = 200,
-        content_type: str | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        limits = limits or Limits()
+        self, partials: bool = True, *, incremental: bool | None = None, http_status: int = 200,
+        content_type: str | None = None, limits: Limits | None = None,
+    ) -> None:  # fmt: skip
         self.issues: Counter[str] = Counter()
         self.events = 0  # complete events so far
         self.at_end = False  # a terminal event came: nothing more needs to be read
         self.unframed = False  # set by a transport: only the closing of the connection ends this body
         self.http_status = http_status
-        self._limits = limits
+        self._limits = limits or Limits()
         self._partials = partials
         self._media_type = (content_type or "").partition(";")[0].strip().lower()
         self._parser: ResultEventParser | None = None
         self._body = bytearray()  # of a JSON or error body; before the kind is known, what came first
         self._kind = "unknown" if 200 <= http_status < 300 else "error"
-        self._offset = 0
+
         self._sentences = Assembler(self.issues, partials)
         self._text = TextAssembler(self.issues, incremental)
-        self._text_choices = False
         self._text_seen = False
         self._text_sentence: Sentence | None = None
         self._text_raw: bytes | None = None
         self._no_speech = False
-        self._running_text: str | None = None
-        self._language: str | None = None
-        self._emotion: str | None = None
-        self._finish_reason: str | None = None
-        self._usage: Usage | None = None
-        self._model: str | None = None
-        self._created: int | None = None
+        self._known = _decode.Body()  # of the members that belong to the whole, the newest or the largest
         self.request_id: str | None = None
         self._error: ASRWireError | None = None
         self._ended = False
-        self._complete = False
         self._reason: str | None = None
 
     def __reduce__(self) -> NoReturn:
@@ -124,7 +111,7 @@ class ResultStream:
                 self._collect(data, updates)
         except ASRWireError as error:
             raise self._failed(error, updates) from None
-        self._offset += len(data)
+
         return updates
 
     def receive_eof(self, error: BaseException | None = None) -> list[Update]:
@@ -140,8 +127,7 @@ class ResultStream:
         if self._ended:
             return []
         updates: list[Update] = []
-        error = error if error is not None else self._error
-        unfinished = False
+        error, unfinished = error if error is not None else self._error, False
         try:
             if self._error is None:
                 unfinished = self._finish_input(error, updates)
@@ -174,10 +160,8 @@ class ResultStream:
         if self._kind == "unknown":
             self._decide()
         if self._kind == "json" and len(self._body) > self._limits.event_size:
-            raise LimitExceeded(
-                f"the JSON body is larger than event_size ({self._limits.event_size} bytes)",
-                offset=self._limits.event_size,
-            )
+            most = self._limits.event_size
+            raise LimitExceeded(f"the JSON body is larger than event_size ({most} bytes)", offset=most)
         if self._kind == "events":
             first, self._body = bytes(self._body), bytearray()
             self._feed(first, updates)
@@ -205,9 +189,8 @@ class ResultStream:
                 if self._media_type in ("", "application/json", "application/octet-stream"):
                     self._kind = "json"  # which it is not; decoding says where
                     return
-                raise ContentTypeError(
-                    f"the body is {self._media_type!r}, neither an event stream nor JSON; it begins {_excerpt(start)}"
-                )
+                message = f"the body is {self._media_type!r}, neither an event stream nor JSON"
+                raise ContentTypeError(f"{message}; it begins {_excerpt(start)}")
             if self._media_type:
                 self.issues["event_stream_as_other"] += 1
         self._kind = "events"
@@ -285,13 +268,14 @@ class ResultStream:
                 self.request_id = body.request_id
             elif body.request_id != self.request_id and body.failure is None:
                 self.issues["request_id_changed"] += 1
-        self._model = self._model or body.model
-        self._created = self._created if self._created is not None else body.created
-        self._usage = _larger(self._usage, body.usage)
-        self._language = body.language or self._language
-        self._emotion = body.emotion or self._emotion
+        known = self._known
+        known.model = known.model or body.model
+        known.created = body.created if known.created is None else known.created
+        known.usage = _larger(known.usage, body.usage)
+        known.language = body.language or known.language
+        known.emotion = body.emotion or known.emotion
         if body.sentences:
-            self._running_text = body.running_text
+            known.running_text = body.running_text
             for heard in body.sentences:
                 updates += self._sentences.hear(heard, usage=body.usage, raw=raw, whole=whole)
         elif body.text is not None or body.choices:
@@ -301,8 +285,7 @@ class ResultStream:
         if body.failure is not None:
             if not body.failure.no_speech:
                 raise self._service_error(body.failure, None)
-            self._no_speech = True
-            self.at_end = True
+            self._no_speech = self.at_end = True
         elif body.done:
             self._finish(updates)
 
@@ -311,12 +294,12 @@ class ResultStream:
             self.issues["text_beside_sentences"] += 1  # the sentences hold the words; the text is their copy
             return
         self._text_seen = True
-        self._text_choices = self._text_choices or body.choices
-        self._finish_reason = body.finish_reason or self._finish_reason
+        self._known.choices = self._known.choices or body.choices
+        self._known.finish_reason = body.finish_reason or self._known.finish_reason
         if body.text is not None:
             self._text_raw = raw
             deltas = self._text.hear(body.text, body.mode)
-            if self._shows_deltas:
+            if self._partials and self._kind == "events":
                 updates += deltas
 
     @property
@@ -324,9 +307,7 @@ class ResultStream:
         # Where sentences come after a text without, they hold its words.
         return self._text_seen and not (self._sentences.finals or self._sentences.has_open)
 
-    @property
-    def _shows_deltas(self) -> bool:
-        return self._partials and self._kind == "events"
+
 
     def _finish(self, updates: list[Update]) -> None:
         # A terminal event: the text is final now, not only when the connection closes.
@@ -334,17 +315,16 @@ class ResultStream:
         self._finish_text(updates, None)
 
     def _finish_text(self, updates: list[Update], reason: str | None) -> None:
-        text = self._text.text
-        if self._text_sentence is not None or not text or not self._text_only:
-            return
-        self._text_sentence = sentence = Sentence(
-            0, text=text, language=self._language, emotion=self._emotion, final=reason in (None, "length"),
-            raw=self._text_raw,
-        )  # fmt: skip
-        if sentence.final:
-            updates.append(Final(sentence, self._usage))
-        else:
-            updates.append(Incomplete(sentence, reason or "error"))
+        if self._text_sentence is None and self._text.text and self._text_only:
+            self._text_sentence = sentence = self._said(reason in (None, "length"))
+            usage = self._known.usage
+            updates.append(Final(sentence, usage) if sentence.final else Incomplete(sentence, reason or "error"))
+
+    def _said(self, final: bool) -> Sentence:
+        # What a dialect without sentences has said so far, as the one sentence of its transcript.
+        known = self._known
+        return Sentence(0, text=self._text.text, language=known.language, emotion=known.emotion, final=final,
+                        raw=self._text_raw)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -392,8 +372,8 @@ class ResultStream:
             self.issues[repair] += 1
         self.events += 1
         self._take_body(value, body, updates, whole=True)
-        if self._text_seen and self._finish_reason is None:
-            self._finish_reason = "stop"  # a whole body is a whole answer
+        if self._text_seen and self._known.finish_reason is None:
+            self._known.finish_reason = "stop"  # a whole body is a whole answer
         return False
 
     def _end(self, error: BaseException | None, unfinished: bool, updates: list[Update]) -> None:
@@ -408,29 +388,28 @@ class ResultStream:
             reason = "cut"
         elif self._sentences.has_open:
             reason = "open_sentence"
-        elif self._text_choices and self._finish_reason is None:
+        elif self._known.choices and self._known.finish_reason is None:
             reason = "cut"
         elif not heard:
             reason = "empty"
-        if reason is None and self._finish_reason == "length":
+        if reason is None and self._known.finish_reason == "length":
             reason = "length"
-        self._complete = reason is None
         self._reason = reason
         self._finish_text(updates, reason)
         if self._sentences.has_open:
             updates += self._sentences.end(reason or "open_sentence")
-        if self._complete:
+        if reason is None:
             if self.unframed:
                 self.issues["unframed_end"] += 1
             self._cross_check()
 
     def _cross_check(self) -> None:
         # `output.text` is the running text of the sentence or of all of them; a difference is reported, not repaired.
-        if self._running_text is None:
+        if self._known.running_text is None:
             return
         finals = list(self._sentences.finals.values())
         said = "".join("".join([s.text for s in finals]).split())
-        running = "".join(self._running_text.split())
+        running = "".join(self._known.running_text.split())
         if running not in (said, "".join(finals[-1].text.split()) if finals else said):
             self.issues["text_mismatch"] += 1
 
@@ -438,12 +417,9 @@ class ResultStream:
 
     def _failed(self, error: ASRWireError, updates: list[Update]) -> ASRWireError:
         error.output = updates
-        error.sent = "complete"  # an answer came, so the request went
-        error.retry_safe = False
-        if error.request_id is None:
-            error.request_id = self.request_id
-        if error.http_status is None:
-            error.http_status = self.http_status
+        error.sent, error.retry_safe = "complete", False  # an answer came, so the request went
+        error.request_id = error.request_id or self.request_id
+        error.http_status = error.http_status or self.http_status
         self._error = error
         error.partial = self.transcript
         return error
@@ -455,9 +431,8 @@ class ResultStream:
         )  # fmt: skip
 
     def _raise_status(self, updates: list[Update]) -> None:
-        body = bytes(self._body)
+        body = payload = bytes(self._body)
         failure: _decode.Failure | None = None
-        payload = body
         start = body.removeprefix(_BOM).lstrip(_BLANK)[:1]
         if start not in (b"{", b"["):
             parser = ResultEventParser(self._limits.error_body + 1, self._limits.event_lines)
@@ -466,16 +441,12 @@ class ResultStream:
             except LimitExceeded:
                 events = []
             payload = events[0].data_bytes if events else body
-        try:
+        with suppress(DecodeError):  # a problem of the body never hides the status
             failure = _decode.failure(_decode.loads(payload)[0])
-        except DecodeError:
-            pass  # a problem of the body never hides the status
-        if failure is None:
-            failure = _decode.Failure(None, body.decode("utf-8", "replace").strip(), None)
+        failure = failure or _decode.Failure(None, body.decode("utf-8", "replace").strip(), None)
         if failure.no_speech:
             self.request_id = self.request_id or failure.request_id
-            self._no_speech = True
-            self.at_end = True
+            self._no_speech = self.at_end = True
             return
         raise HTTPStatusError(
             f"HTTP status {self.http_status}" + (f": {failure.said}" if failure.said else ""),
@@ -487,29 +458,16 @@ class ResultStream:
     @property
     def transcript(self) -> Transcript:
         """Everything received so far: finals in the order handed out, then what is open."""
-        sentences = self._sentences.sentences
-        if self._text_only:
-            if self._text_sentence is not None:
-                sentences = (self._text_sentence,)
-            elif text := self._text.text:
-                sentences = (
-                    Sentence(0, text=text, language=self._language, emotion=self._emotion, raw=self._text_raw),
-                )
+        known, sentences, complete = self._known, self._sentences.sentences, self._ended and self._reason is None
+        if self._text_only and self._text.text:
+            sentences = (self._text_sentence or self._said(False),)
         return Transcript(
-            sentences=sentences,
-            language=self._language or _shared(s.language for s in sentences),
-            emotion=self._emotion or _shared(s.emotion for s in sentences),
-            usage=self._usage,
-            request_id=self.request_id,
-            complete=self._complete,
-            incomplete_reason=self._reason,
-            no_speech=self._complete and not any(s.text for s in sentences),
-            timed=not self._text_only,
-            issues=self.issues,
-            model=self._model,
-            created=self._created,
-            finish_reason=self._finish_reason,
-        )
+            sentences=sentences, request_id=self.request_id, complete=complete, incomplete_reason=self._reason,
+            language=known.language or _shared(s.language for s in sentences),
+            emotion=known.emotion or _shared(s.emotion for s in sentences),
+            no_speech=complete and not any(s.text for s in sentences), timed=not self._text_only, issues=self.issues,
+            usage=known.usage, model=known.model, created=known.created, finish_reason=known.finish_reason,
+        )  # fmt: skip
 
 
 def _whole(payload: bytes) -> bool:
@@ -553,4 +511,4 @@ def _excerpt(data: bytes | bytearray) -> str:
     return repr(_decode.shown(bytes(data[:200]).decode("utf-8", "replace")))
 
 
-__all__ = ["Amended", "Final", "Incomplete", "Partial", "ResultStream", "TextDelta", "Update"]
+

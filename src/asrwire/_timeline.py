@@ -67,7 +67,8 @@ class WordColumns:
         sentence: the position of the word's sentence, a number into `channels`.
     """
 
-    __slots__ = ("_numbers", "at", "begin", "channels", "end", "fixed", "key", "pool", "sentence", "speaker", "speakers")
+    __slots__ = ("_numbers", "at", "begin", "channels", "end", "fixed", "key", "pool", "sentence", "speaker",
+                 "speakers")
 
     def __init__(self) -> None:
         self.begin, self.end, self.key = array("i"), array("i"), array("i")
@@ -137,17 +138,15 @@ class WordColumns:
         """The words with these numbers, in this order; sentence positions stay what they are."""
         taken = WordColumns()
         taken.speakers, taken.channels = self.speakers, self.channels
-        for i in numbers:
+        order = list(numbers)
+        for name in ("begin", "end", "key", "fixed", "speaker", "sentence"):
+            column = getattr(self, name)
+            setattr(taken, name, array(column.typecode, map(column.__getitem__, order)))
+        for i in order:
             start, middle, stop = self.at[2 * i : 2 * i + 3]
-            taken.begin.append(self.begin[i])
-            taken.end.append(self.end[i])
-            taken.key.append(self.key[i])
             taken.at.append(len(taken.pool) + middle - start)
             taken.pool += self.pool[start:stop]
             taken.at.append(len(taken.pool))
-            taken.fixed.append(self.fixed[i])
-            taken.speaker.append(self.speaker[i])
-            taken.sentence.append(self.sentence[i])
         taken.seal()
         return taken
 

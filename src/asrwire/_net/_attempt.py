@@ -50,11 +50,7 @@ class Attempt:
         self._key = key if request.credentials else ""
         self._headers = client._headers
         self.exchange = Exchange(
-            transport.http,
-            timeouts,
-            client._limits,
-            body_size=len(request.body),
-            deadline=deadline,
+            transport.http, timeouts, client._limits, body_size=len(request.body), deadline=deadline,
             exact_writes=transport.colour.exact_writes,
         )
         self.channel = Channel(transport, self.exchange)

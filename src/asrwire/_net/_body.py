@@ -37,9 +37,7 @@ class Body:
     def __init__(self, status: int, headers: Headers, limits: Limits) -> None:
         """Raises ProtocolError for framing that two readers could understand differently, and for content codings
         other than gzip."""
-        self.at_end = False
-        self.unframed = False
-        self.extra = False
+        self.at_end = self.unframed = self.extra = False
         self._limits = limits
         self._chunked: ChunkedDecoder | None = None
         self._length = self._left = 0
@@ -138,14 +136,10 @@ class _Gunzip:
                 raise ProtocolError("the body is not the gzip of its Content-Encoding", output=b"".join(made)) from None
             self._made += len(piece)
             made.append(piece)
-            if self._made > self._limit:
-                raise LimitExceeded(
-                    f"a compressed body grows to more than {self._limit} bytes (decompressed)", output=b"".join(made)
-                )
-            if self._made > _RATIO_FROM and self._made > RATIO * self._taken:
-                raise LimitExceeded(
-                    f"a compressed body grows more than {RATIO}:1 (decompressed)", output=b"".join(made)
-                )
+            over = self._made > self._limit
+            if over or (self._made > _RATIO_FROM and self._made > RATIO * self._taken):
+                growth = f"to more than {self._limit} bytes" if over else f"more than {RATIO}:1"
+                raise LimitExceeded(f"a compressed body grows {growth} (decompressed)", output=b"".join(made))
             self.open = not self._member.eof
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         return b"".join(made)

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ENDINGS: Final = {
-    "open_sentence": "the stream ended inside a sentence",
-    "cut": "the stream ended before the result was complete",
+    "open_sentence": "the stream ended inside a sentence", "cut": "the stream ended before the result was complete",
     "empty": "the response holds no result",
 }
 
@@ -43,14 +42,7 @@ class Call:
     """Everything about one call but the I/O."""
 
     def __init__(
-        self,
-        client: Settings,
-        audio: Any,
-        arguments: dict[str, Any],
-        *,
-        stream: bool,
-        partials: bool,
-        resend: bool,
+        self, client: Settings, audio: Any, arguments: dict[str, Any], *, stream: bool, partials: bool, resend: bool,
         timeouts: Timeouts | None,
     ) -> None:
         if timeouts is not None and not isinstance(timeouts, Timeouts):
@@ -163,11 +155,7 @@ class Call:
         # Seconds until the same request may be sent again, or None: the call has failed.
         remaining = None if self._deadline is None else self._deadline - time.monotonic()
         seconds = _retry.delay(
-            error,
-            self._attempt,
-            resend=self._resend,
-            remaining=remaining,
-            longest=self._client._limits.retry_after,
+            error, self._attempt, resend=self._resend, remaining=remaining, longest=self._client._limits.retry_after,
             random=random.random,
         )
         if seconds is None:
@@ -199,11 +187,8 @@ class Call:
         # Made with the first read, so that sentences() can still say that partials are not wanted.
         if self._result is None:
             self._result = ResultStream(
-                self._partials,
-                incremental=self._incremental,
-                http_status=self.http_status or 200,
-                content_type=field(self._fields, b"content-type"),
-                limits=self._client._limits,
+                self._partials, incremental=self._incremental, http_status=self.http_status or 200,
+                content_type=field(self._fields, b"content-type"), limits=self._client._limits,
             )
         return self._result
 

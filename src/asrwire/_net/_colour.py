@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from .._errors import ASRWireError
 from ._backend import AsyncTap, Tap
@@ -29,8 +29,7 @@ def drive(steps: Steps[T]) -> T:
             else:
                 step = steps.send(result)
     except StopIteration as done:
-        value: T = done.value
-        return value
+        return cast("T", done.value)
     except ASRWireError as error:
         raise bare(error) from error.__cause__
 
@@ -51,8 +50,7 @@ async def drive_async(steps: Steps[T]) -> T:
             else:
                 step = steps.send(result)
     except StopIteration as done:
-        value: T = done.value
-        return value
+        return cast("T", done.value)
     except ASRWireError as error:
         raise bare(error) from error.__cause__
 

@@ -81,12 +81,8 @@ class Driver(Generic[T]):
     value: T
 
     def __init__(
-        self,
-        client: Settings,
-        conversation: Callable[..., Conversation[T]],
-        *arguments: object,
-        timeouts: Timeouts | None = None,
-        **more: Any,
+        self, client: Settings, conversation: Callable[..., Conversation[T]], *arguments: object,
+        timeouts: Timeouts | None = None, **more: Any,
     ) -> None:
         """`arguments` and `more` are the conversation's; a ``timeout`` among them is bounded by ``Timeouts.total``.
         Raises what is wrong with them: ConfigError, TypeError."""

@@ -33,14 +33,8 @@ class Settings:
     """What a client was told, checked, and its connections."""
 
     def __init__(
-        self,
-        colour: Colour,
-        api_key: str | Callable[[], str] | None,
-        headers: Headers | None,
-        timeouts: Timeouts,
-        limits: Limits,
-        endpoints: dict[str, Any],
-        transport: dict[str, Any],
+        self, colour: Colour, api_key: str | Callable[[], str] | None, headers: Headers | None, timeouts: Timeouts,
+        limits: Limits, endpoints: dict[str, Any], transport: dict[str, Any],
     ) -> None:
         if not (api_key is None or isinstance(api_key, str) or callable(api_key)):
             raise TypeError(f"api_key must be a str, a callable or None, not {type(api_key).__name__}")

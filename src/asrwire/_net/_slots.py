@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from .._errors import Closed
@@ -22,27 +23,23 @@ T = TypeVar("T")
 W = TypeVar("W", bound=Wake)
 
 
+@dataclass(slots=True, eq=False)
 class Slot(Generic[T]):
     """The right to one connection to `origin`, with the connection if one is open."""
 
-    __slots__ = ("origin", "connection", "expires")
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.connection: T | None = None
-        self.expires = 0.0
+    origin: str
+    connection: T | None = None
+    expires: float = 0.0
 
 
+@dataclass(slots=True, eq=False)
 class Waiter(Generic[T, W]):
     """Somebody in the queue: `wake` is set when `slot` is there, or when the slots were closed."""
 
-    __slots__ = ("gone", "origin", "slot", "wake")
-
-    def __init__(self, origin: str, wake: W) -> None:
-        self.origin = origin
-        self.wake = wake
-        self.slot: Slot[T] | None = None
-        self.gone = False
+    origin: str
+    wake: W
+    slot: Slot[T] | None = None
+    gone: bool = False
 
 
 class Slots(Generic[T, W]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -65,12 +66,7 @@ class Transport:
     """The connections of one client. Its generators are steps for a driver of `colour`."""
 
     def __init__(
-        self,
-        colour: Colour,
-        limits: Limits,
-        ssl_context: ssl.SSLContext | None,
-        proxy: str | None,
-        trust_env: bool,
+        self, colour: Colour, limits: Limits, ssl_context: ssl.SSLContext | None, proxy: str | None, trust_env: bool,
         http: ModuleType | Callable[..., Any] | None,
     ) -> None:
         if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
@@ -189,12 +185,11 @@ class Channel:
 
     def __init__(self, transport: Transport, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.slot: Slot[Connection] | None = None
+        self.slot: Slot[Connection] | None = None  # None again when it was given back
         self.status = 0
         self.headers: Headers = ()
         self._transport = transport
         self._response: Any = None
-        self._given_back = False
         self._wake: Wake | None = None
 
     def answered(self, response: Any) -> None:
@@ -211,22 +206,23 @@ class Channel:
     def finish(self, stand_in: bytes) -> Steps[None]:
         """The body has been read to its end: let the HTTP module see an end too, and keep the connection."""
         assert self.slot is not None
-        connection = self.slot.connection
+        connection, reusable = self.slot.connection, False
         assert connection is not None
-        reusable = False
         try:
-            self.exchange.left()  # closed meanwhile: not to be kept
-            connection.tap.stand_in = stand_in
-            yield partial(self._transport.colour.drain, self._response)
-            reusable = not self.exchange.held and any(kept.is_idle() for kept in connection.pool.connections)
-        except Exception:
-            pass
+            with suppress(Exception):
+                self.exchange.left()  # closed meanwhile: not to be kept
+                connection.tap.stand_in = stand_in
+                yield partial(self._transport.colour.drain, self._response)
+                reusable = not self.exchange.held and any(kept.is_idle() for kept in connection.pool.connections)
         finally:
-            yield from self._give_back(reusable)
+            yield from self.drop(reusable)
 
-    def drop(self) -> Steps[None]:
-        """Close the connection, unless it was given back already."""
-        yield from self._give_back(False)
+    def drop(self, reusable: bool = False) -> Steps[None]:
+        """Close the connection, or keep it where it is `reusable`; unless it was given back already."""
+        slot, self.slot = self.slot, None
+        if slot is not None:
+            # Asked after that is said: interrupt() says the one and asks the other in the opposite order.
+            yield from self._transport.give_back(slot, reusable and not self.exchange.closed)
 
     def wait(self, wake: Any, seconds: float | None) -> Steps[None]:
         """Wait until `wake` is set, for `seconds` at most, or until `interrupt`."""
@@ -239,11 +235,6 @@ class Channel:
         self.exchange.closed = True
         if self._wake is not None:
             self._wake.set()
-        if self.slot is not None and self.slot.connection is not None and not self._given_back:
-            yield self.slot.connection.tap.interrupt
-
-    def _give_back(self, reusable: bool) -> Steps[None]:
-        if self.slot is not None and not self._given_back:
-            self._given_back = True
-            # Asked after that is said: interrupt() says the one and asks the other in the opposite order.
-            yield from self._transport.give_back(self.slot, reusable and not self.exchange.closed)
+        slot = self.slot
+        if slot is not None and slot.connection is not None:
+            yield slot.connection.tap.interrupt
