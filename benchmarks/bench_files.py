@@ -45,7 +45,8 @@ def result_file(words: int, seed: int = 7) -> bytes:
     text = " ".join(sentence["text"] for sentence in sentences)
     transcript = {"channel_id": 0, "content_duration_in_milliseconds": at, "text": text, "sentences": sentences}
     properties = {"audio_format": "pcm_s16le", "channels": [0], "original_sampling_rate": 16000}
-    return orjson.dumps({"file_url": "https://example.com/a.wav", "properties": properties, "transcripts": [transcript]})
+    head = {"file_url": "https://example.com/a.wav", "properties": properties}
+    return orjson.dumps({**head, "transcripts": [transcript]})
 
 
 @dataclass(slots=True)

@@ -218,10 +218,9 @@ class Assembler:
             text, words = rest
             begin = words[0].begin_time if words else None
         open_ = self._open.pop(key, None)
-        index = next(self._indexes) if open_ is None else open_.sentence.index
+        index, revision = (open_.sentence.index, open_.sentence.revision + 1) if open_ else (next(self._indexes), 0)
         if open_ is not None and open_.sentence.text and not text:
             self.issues["emptied"] += 1
-        revision = 0 if open_ is None else open_.sentence.revision + 1
         sentence = _sentence(heard, index, text, words, revision, raw, finality=finality, begin=begin)
         self.finals[index] = sentence
         self._remember(_Done(key, heard, sentence))
@@ -306,13 +305,10 @@ class Assembler:
             old_done.into = done
             self._forget(old_done)
         self._aliases.pop(key, None)
-        chained = False
+        chained = chain is not None and heard.begin_time == covered[0].heard.begin_time
         if chain is not None:
             at = chain.index(covered[0])
-            del chain[at : at + len(covered)]
-            chained = heard.begin_time == covered[0].heard.begin_time
-            if chained:
-                chain.insert(at, done)
+            chain[at : at + len(covered)] = [done] if chained else []
         self._remember(done, chained)
         return Amended(sentence, tuple(replaced))
 
@@ -394,8 +390,8 @@ def _split(heard: Heard, before: Heard) -> tuple[str, tuple[Word, ...]] | None:
     at = len(before.text)
     if at and len(heard.text) > at and heard.text.startswith(before.text):
         spans = Sentence(0, text=heard.text, words=heard.words).spans()
-        inside = any(span and span[0] < at < span[1] for span in spans)
-        if not inside and not (not spans and _inside_word(heard.text, at)):
+        inside = any(span and span[0] < at < span[1] for span in spans) if spans else _inside_word(heard.text, at)
+        if not inside:
             first = next((i for i, span in enumerate(spans) if span and span[0] >= at), len(spans))
             return heard.text[at:].lstrip(), heard.words[first:]
     if longer and all(map(_alike, heard.words, before.words)):

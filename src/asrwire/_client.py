@@ -77,7 +77,7 @@ class Stream(Call):
 
         Called before anything else is read, it turns the decoding of partials off; later it filters what is left.
         """
-        self._start_sentences()
+        self._start(sentences=True)
         return _Sentences(self)
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class AsyncStream(Call):
 
         Called before anything else is read, it turns the decoding of partials off; later it filters what is left.
         """
-        self._start_sentences()
+        self._start(sentences=True)
         return _AsyncSentences(self)
 
     async def aclose(self) -> None:

@@ -83,7 +83,7 @@ class ResultStream:
         self._text_seen = False
         self._text_sentence: Sentence | None = None
         self._text_raw: bytes | None = None
-        self._no_speech = False
+
         self._known = _decode.Body()  # of the members that belong to the whole, the newest or the largest
         self.request_id: str | None = None
         self._error: ASRWireError | None = None
@@ -285,7 +285,7 @@ class ResultStream:
         if body.failure is not None:
             if not body.failure.no_speech:
                 raise self._service_error(body.failure, None)
-            self._no_speech = self.at_end = True
+            self._sentences.silent = self.at_end = True
         elif body.done:
             self._finish(updates)
 
@@ -379,7 +379,7 @@ class ResultStream:
     def _end(self, error: BaseException | None, unfinished: bool, updates: list[Update]) -> None:
         self._ended = True
         reason: str | None = None
-        heard = self._sentences.finals or self._text_seen or self._sentences.silent or self._no_speech
+        heard = self._sentences.finals or self._text_seen or self._sentences.silent
         if self.at_end and self._error is None:
             reason = "open_sentence" if self._sentences.has_open else None if heard else "empty"
         elif error is not None:
@@ -446,7 +446,7 @@ class ResultStream:
         failure = failure or _decode.Failure(None, body.decode("utf-8", "replace").strip(), None)
         if failure.no_speech:
             self.request_id = self.request_id or failure.request_id
-            self._no_speech = self.at_end = True
+            self._sentences.silent = self.at_end = True
             return
         raise HTTPStatusError(
             f"HTTP status {self.http_status}" + (f": {failure.said}" if failure.said else ""),

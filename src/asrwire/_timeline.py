@@ -37,20 +37,27 @@ def needs_space(left: str, right: str) -> bool:
 def join_words(words: Iterable[Word]) -> str:
     """The words as one text: each with its own spacing, its punctuation after it unless the word already ends with it,
     and one space between neighbours that bring none and need one (`needs_space`)."""
+    return join_texts((_punctuated(word), bool(word.text)) for word in words)
+
+
+def _punctuated(word: Word) -> str:
+    text, punctuation = word.text, word.punctuation
+    stem, mark = text.rstrip(), punctuation.rstrip()
+    if not punctuation or (mark and stem.endswith(mark)):
+        return text
+    return stem + punctuation + ("" if punctuation[-1].isspace() else text[len(stem) :])
+
+
+def join_texts(texts: Iterable[tuple[str, bool]]) -> str:
+    """The texts as one; where the bool allows it, with a space before those that need one (`needs_space`)."""
     pieces: list[str] = []
     last = ""
-    for word in words:
-        text, punctuation = word.text, word.punctuation
-        stem, mark = text.rstrip(), punctuation.rstrip()
-        if punctuation and not (mark and stem.endswith(mark)):
-            space = "" if punctuation[-1].isspace() else text[len(stem) :]
-            text = stem + punctuation + space
-        if not text:
-            continue
-        if last and word.text and needs_space(last, text[0]):
-            pieces.append(" ")
-        pieces.append(text)
-        last = text[-1]
+    for text, spaced in texts:
+        if text:
+            if last and spaced and needs_space(last, text[0]):
+                pieces.append(" ")
+            pieces.append(text)
+            last = text[-1]
     return "".join(pieces)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from ._errors import NoTimes
 from ._model import Sentence
-from ._timeline import needs_space
+from ._timeline import join_texts
 
 __all__ = ["join", "to_srt", "to_vtt"]
 
@@ -18,15 +18,7 @@ __all__ = ["join", "to_srt", "to_vtt"]
 def join(texts: Iterable[str]) -> str:
     """The texts as one: nothing between two where a neighbour is white space, Han, kana or full-width punctuation, else
     one space. Empty texts add nothing."""
-    pieces: list[str] = []
-    last = ""
-    for text in texts:
-        if text:
-            if last and needs_space(last, text[0]):
-                pieces.append(" ")
-            pieces.append(text)
-            last = text[-1]
-    return "".join(pieces)
+    return join_texts((text, True) for text in texts)
 
 
 def to_srt(cues: Iterable[Sentence]) -> str:

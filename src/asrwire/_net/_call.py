@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from .. import _requests, _retry
 from .._audio import Audio, load
 from .._errors import ASRWireError, Closed, HTTPStatusError, Truncated
-from .._limits import Timeouts
 from .._stream import ResultStream
 from ._attempt import Attempt
 from ._body import field
@@ -24,6 +23,7 @@ from ._colour import Steps
 
 if TYPE_CHECKING:
     from .._assembler import Update
+    from .._limits import Timeouts
     from .._transcript import Transcript
     from ._body import Body
     from ._settings import Settings
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ENDINGS: Final = {
-    "open_sentence": "the stream ended inside a sentence", "cut": "the stream ended before the result was complete",
+    "open_sentence": "the stream ended inside a sentence",
+    "cut": "the stream ended before the result was complete",
     "empty": "the response holds no result",
 }
 
@@ -45,8 +46,7 @@ class Call:
         self, client: Settings, audio: Any, arguments: dict[str, Any], *, stream: bool, partials: bool, resend: bool,
         timeouts: Timeouts | None,
     ) -> None:
-        if timeouts is not None and not isinstance(timeouts, Timeouts):
-            raise TypeError(f"timeouts must be asrwire.Timeouts or None, not {type(timeouts).__name__}")
+        self._timeouts = client._timed(timeouts)
         # What can be wrong without the audio is said before a file is opened, and once.
         arguments = {**arguments, "stream": stream}
         _requests.transcription(client._endpoints, _PLACEHOLDER, **arguments)
@@ -55,7 +55,6 @@ class Call:
         self._arguments = arguments
         self._partials = partials
         self._resend = resend
-        self._timeouts = timeouts or client._timeouts
         self._deadline: float | None = None
         self._attempt = 0
         self._current: Attempt | None = None
@@ -64,9 +63,8 @@ class Call:
         self._batch: deque[Update] = deque()
         self._error: ASRWireError | None = None
         self._entered = self._answered = self._started = self._filtered = False
+        self._closed = self._raised = False
         self._over = False  # nothing more is to be read
-        self._closed = False
-        self._raised = False
         self._turn = threading.Lock()  # held by whoever reads or closes
 
     # -- what came
@@ -143,12 +141,8 @@ class Call:
         if self._closed:  # asked after the channel is there for close() to interrupt
             raise Closed("the stream was closed")
         yield from attempt.open(request)
-        try:
-            if not attempt.good:
-                yield from self._on_error_status(attempt)
-        except BaseException:
-            yield from attempt.channel.drop()
-            raise
+        if not attempt.good:
+            yield from self._on_error_status(attempt)
         self._answered = True
 
     def _again(self, error: ASRWireError) -> float | None:
@@ -176,7 +170,8 @@ class Call:
             self._over = True
         except ASRWireError as error:
             after = _retry.retry_after(field(attempt.fields, b"retry-after"), time.time())
-            self._describe(error)
+            attempt.exchange.describe(error)
+            self._attach(error)
             error.phase, error.retry_after = "head", after
             error.retry_safe = error.sent != "complete" or _retry.not_taken(status, error.code, after)
             raise error from None
@@ -193,61 +188,34 @@ class Call:
         return self._result
 
     def _on_data(self, body: Body, data: bytes) -> None:
+        """The next bytes of the body, b"" at its end. Raises what is wrong with them, or with the end."""
         result = self._listening()
-        try:
-            if not data and not body.at_end:
-                body.receive_eof()
-                result.unframed = body.unframed
-                self._on_end(result)
-                return
-            content = body.receive(data) if data else b""
-        except ASRWireError as error:
-            self._on_fault(error, error.output or b"")
-            return
-        if self._decode(result, content) and (body.at_end or result.at_end):
-            self._on_end(result)
-
-    def _decode(self, result: ResultStream, content: bytes) -> bool:
-        if content:
-            try:
+        if data:
+            if content := body.receive(data):
                 self._batch.extend(result.receive_data(content))
-            except ASRWireError as error:
-                self._batch.extend(error.output or ())
-                self._batch.extend(result.receive_eof(error))
-                self._fail(error)
-                return False
-        return True
-
-    def _on_end(self, result: ResultStream) -> None:
-        try:
+        elif not body.at_end:
+            body.receive_eof()
+            result.unframed = body.unframed
+        if not data or body.at_end or result.at_end:
             self._batch.extend(result.receive_eof())
-        except ASRWireError as error:
-            self._batch.extend(error.output or ())
-            self._fail(error)
-            return
-        transcript = result.transcript
-        if transcript.complete or transcript.incomplete_reason == "length":
+            reason = result.transcript.incomplete_reason or "cut"
+            if not (result.transcript.complete or reason == "length"):
+                raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
             self._over = True
-        else:
-            reason = transcript.incomplete_reason or "cut"
-            self._fail(Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body"))
 
-    def _on_fault(self, error: ASRWireError, found: bytes = b"") -> None:
-        """The body ends with `error`; `found` is content that came before it."""
+    def _on_fault(self, attempt: Attempt, error: ASRWireError) -> None:
+        """The body ends with `error`; its output is content that came before it, or updates found in that."""
         result = self._listening()
-        if self._decode(result, found):
-            self._batch.extend(result.receive_eof(error))
-            self._fail(error)
-
-    def _fail(self, error: ASRWireError) -> None:
-        self._over = True
-        self._error = error
+        if error.output and isinstance(error.output, bytes):
+            try:
+                error.output = result.receive_data(error.output)
+            except ASRWireError as earlier:
+                error = earlier
+        self._batch.extend(error.output or ())
+        self._batch.extend(result.receive_eof(error))
+        self._over, self._error = True, error
         error.output = None  # handed out as updates before the error is raised
-        self._describe(error)
-
-    def _describe(self, error: ASRWireError) -> None:
-        if self._current is not None:
-            self._current.exchange.describe(error)
+        attempt.exchange.describe(error)
         self._attach(error)
 
     def _attach(self, error: ASRWireError) -> None:
@@ -258,19 +226,14 @@ class Call:
 
     # -- handing out
 
-    def _start(self) -> None:
-        if self._started:
+    def _start(self, sentences: bool = False) -> None:
+        if self._filtered if sentences else self._started:
             raise Closed("a stream has one pass and one reader")
         self._check()
+        if sentences:
+            self._partials = self._partials and self._started
+            self._filtered = True
         self._started = True
-
-    def _start_sentences(self) -> None:
-        if self._filtered:
-            raise Closed("a stream has one pass and one reader")
-        self._check()
-        if not self._started:
-            self._partials = False
-        self._started = self._filtered = True
 
     def _check(self) -> None:
         if self._closed:
@@ -287,11 +250,9 @@ class Call:
             assert attempt.body is not None
             try:
                 attempt.exchange.waiting(self._listening().events)
-                data = b"" if attempt.body.at_end else (yield attempt.channel.read)
+                self._on_data(attempt.body, b"" if attempt.body.at_end else (yield attempt.channel.read))
             except ASRWireError as error:
-                self._on_fault(error)
-            else:
-                self._on_data(attempt.body, data)
+                self._on_fault(attempt, error)
             if self._over:
                 yield from attempt.settle()
         return self._hand_out()
