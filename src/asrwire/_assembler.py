@@ -460,8 +460,10 @@ def _stable(sentence: Sentence, before: Sentence | None) -> int:
             break
         agreed += 1
     settled = max(fixed, agreed)
-    spans = sentence.spans()[:settled] if settled else []
-    return next((span[1] for span in reversed(spans) if span), 0)
+    for span in reversed(sentence.spans()[:settled] if settled else ()):
+        if span:
+            return span[1]
+    return 0
 
 
 class TextAssembler:

@@ -201,15 +201,14 @@ class _Client(Settings, Generic[S]):
         self, audio: AudioInput, resend: bool, timeouts: Timeouts | None, arguments: dict[str, Any]
     ) -> Driver[Transcript] | None:
         # A model of file tasks takes a conversation instead of a call; None for any other.
-        protocol, model = arguments.pop("protocol"), arguments["model"]
+        model = arguments["model"]
         if _requests.file_family(model, arguments["family"]) is None:
-            arguments["protocol"] = protocol
             return None
-        if protocol not in (None, "dashscope"):
+        more = {"timeout": None, "resend": resend, **arguments}
+        if more.pop("protocol") not in (None, "dashscope"):
             raise ConfigError(f"{model!r} is a file-task model, and those have protocol='dashscope' only")
         if not isinstance(audio, str):
             raise TypeError(f"{model!r} is a file-task model: audio is a URL (str), not {type(audio).__name__}")
-        more = {"timeout": None, "resend": resend, **arguments}
         return Driver(self, _tasks.transcribe_file, audio, timeouts=timeouts, **more)
 
     def _whole(self, audio: AudioInput, resend: bool, timeouts: Timeouts | None, arguments: dict[str, Any]) -> S:

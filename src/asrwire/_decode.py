@@ -134,8 +134,11 @@ def body(value: object) -> Body:
             found.failure = Failure(_text_or_none(code), str(message or code), _text_or_none(header.get("task_id")))
     output = mapping(top, "output", "") or {}
     inner = mapping(output, "output", "output.") or {}
-    keys = ("sentence", "sentences", "text", "choices")
-    node = next((holder for holder in (inner, output, top) if any(holder.get(key) is not None for key in keys)), {})
+    node: dict[str, Any] = {}
+    for candidate in (inner, output, top):
+        if candidate and any(candidate.get(key) is not None for key in ("sentence", "sentences", "text", "choices")):
+            node = candidate
+            break
     for holder in (top, output, inner):
         if found.usage is None:
             found.usage = _usage(holder)

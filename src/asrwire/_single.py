@@ -137,7 +137,8 @@ def outcome(talk: Talk, task: Task, subtask: Subtask) -> Conversation[FileResult
         result = yield from _fetching(talk, _requests.result_file(subtask.transcription_url))
     except ASRWireError as error:
         error.task = task
-        return FileFailed(file_url=url, code=error.code, error=error, task_id=task_id)
+        error.__context__ = None  # it is kept; the frames it came through hold the signed URL
+        return FileFailed(file_url=url, code=error.code, error=error.with_traceback(None), task_id=task_id)
     return replace(result, file_url=result.file_url if url is None else url, task_id=task_id)
 
 

@@ -44,8 +44,6 @@ class Attempt:
         transport = client._transport
         self._limits = client._limits
         self._transport = transport
-        self._timeouts = timeouts
-        self._deadline = deadline
         self._small = request.credentials
         self._key = key if request.credentials else ""
         self._headers = client._headers
@@ -67,7 +65,7 @@ class Attempt:
         """Send `request`, which is not kept, and accept the head of its response, whatever its status. Raises what
         `Transport.open` and `Body` raise."""
         wire = _wire(request, self._key, self._headers)
-        yield from self._transport.open(self.channel, wire, self._timeouts.pool, self._deadline)
+        yield from self._transport.open(self.channel, wire)
         self.fields, self.status = tuple(self.channel.headers), self.channel.status
         try:
             self.body = Body(self.status, self.fields, self._limits)

@@ -24,21 +24,16 @@ class _Tap:
     """What both colours share: the connection of one slot.
 
     Attributes:
-        exchange: the exchange in progress; set before each request.
+        exchange: the exchange in progress, else the last one; set before each request.
         streams: the network streams of the connection, the plain one first, each TLS layer after it.
         stand_in: bytes the HTTP module reads instead of a body that was read past it.
     """
 
-    def __init__(self, http: Any) -> None:
+    def __init__(self, http: Any, exchange: Exchange) -> None:
         self.http = http
-        self.exchange: Exchange | None = None
+        self.exchange = exchange
         self.streams: list[Any] = []
         self.stand_in = b""
-
-    @property
-    def running(self) -> Exchange:
-        assert self.exchange is not None
-        return self.exchange
 
     def options(self, given: Any) -> list[Any]:
         return [*(given or ()), KEEPALIVE]
@@ -54,14 +49,14 @@ class _Stream:
 
     def _instead(self) -> bytes | None:
         # What a read gives without touching the network, once the head is over.
-        if not self._tap.running.head_done:
-            self._tap.running.reading()
+        if not self._tap.exchange.head_done:
+            self._tap.exchange.reading()
             return None
         data, self._tap.stand_in = self._tap.stand_in, b""
         return data
 
     def _held(self) -> bytes:
-        exchange = self._tap.running
+        exchange = self._tap.exchange
         held, exchange.held = exchange.held, b""
         return held
 
@@ -72,7 +67,7 @@ class _Stream:
     def _unwritten(self, error: Exception) -> Exception:
         # What to raise for a failed write. After a WriteError the HTTP module goes on to read: a service may refuse an
         # upload before its end, and then read no more of it.
-        http, exchange = self._tap.http, self._tap.running
+        http, exchange = self._tap.http, self._tap.exchange
         if isinstance(error, http.WriteTimeout) and self._answered():
             error = http.WriteError()
         goes_on = isinstance(error, http.WriteError) and not exchange.closed
@@ -92,7 +87,7 @@ class Tap(_Tap):
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> Stream:
         """Resolve and connect, all within one timer: the time-outs of the pool above do not count."""
-        exchange = self.running
+        exchange = self.exchange
         exchange.connecting()
         backend, options = self.http.SyncBackend(), self.options(socket_options)
         with exchange.timed() as seconds:
@@ -145,29 +140,29 @@ class Stream(_Stream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        return self._tap.running.head_bytes(self._read()) if data is None else data
+        return self._tap.exchange.head_bytes(self._read()) if data is None else data
 
     def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
         return self._held() or self._read()
 
     def _read(self) -> bytes:
-        with self._tap.running.timed() as seconds:
+        with self._tap.exchange.timed() as seconds:
             data: bytes = self._inner.read(READ_SIZE, seconds)
         if not data:
-            self._tap.running.left()  # the end may be somebody's close() in another thread
+            self._tap.exchange.left()  # the end may be somebody's close() in another thread
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for piece, seconds in self._tap.running.outgoing(buffer):
+        for piece, seconds in self._tap.exchange.outgoing(buffer):
             try:
                 self._inner.write(piece, seconds)
             except Exception as error:
                 raise self._unwritten(error) from None
 
     def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None) -> Stream:
-        self._tap.running.securing()
-        with self._tap.running.timed() as seconds:
+        self._tap.exchange.securing()
+        with self._tap.exchange.timed() as seconds:
             inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
         return self._tap.add(inner)
 
@@ -212,7 +207,7 @@ class AsyncTap(_Tap):
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> AsyncStream:
         """Resolve and connect, all within one timer: the time-outs of the pool above do not count."""
-        exchange = self.running
+        exchange = self.exchange
         exchange.connecting()
         trio = sys.modules.get("trio")
         on_trio = trio is not None and trio.lowlevel.in_trio_task()
@@ -278,21 +273,21 @@ class AsyncStream(_Stream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        return self._tap.running.head_bytes(await self._read()) if data is None else data
+        return self._tap.exchange.head_bytes(await self._read()) if data is None else data
 
     async def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
         return self._held() or await self._read()
 
     async def _read(self) -> bytes:
-        with self._tap.running.timed() as seconds:
+        with self._tap.exchange.timed() as seconds:
             data: bytes = await self._inner.read(READ_SIZE, seconds)
         if not data:
-            self._tap.running.left()  # the end may be another task's aclose()
+            self._tap.exchange.left()  # the end may be another task's aclose()
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for piece, seconds in self._tap.running.outgoing(buffer):
+        for piece, seconds in self._tap.exchange.outgoing(buffer):
             try:
                 await self._inner.write(piece, seconds)
             except Exception as error:
@@ -301,8 +296,8 @@ class AsyncStream(_Stream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None
     ) -> AsyncStream:
-        self._tap.running.securing()
-        with self._tap.running.timed() as seconds:
+        self._tap.exchange.securing()
+        with self._tap.exchange.timed() as seconds:
             inner = await self._inner.start_tls(ssl_context, server_hostname, seconds)
         return self._tap.add(inner)
 

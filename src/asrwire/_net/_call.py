@@ -198,8 +198,9 @@ class Call:
             result.unframed = body.unframed
         if not data or body.at_end or result.at_end:
             self._batch.extend(result.receive_eof())
-            reason = result.transcript.incomplete_reason or "cut"
-            if not (result.transcript.complete or reason == "length"):
+            transcript = result.transcript
+            reason = transcript.incomplete_reason or "cut"
+            if not (transcript.complete or reason == "length"):
                 raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
             self._over = True
 

@@ -43,6 +43,8 @@ class Exchange:
         closed: set by whoever closes the stream while it is read; the reader then gets `Closed`.
         held: bytes of the body that came with the end of the head.
         head_done: the final response head has been seen whole.
+        timeouts: seconds, each timer's.
+        deadline: end of the whole call, on the clock, or None.
     """
 
     def __init__(
@@ -60,12 +62,12 @@ class Exchange:
         self.closed = self.head_done = False
         self.held = b""
         self._http = http
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._limits = limits
         self._clock = clock
-        self._total = deadline
+        self.deadline = deadline
         self._timer = ""
-        self._deadline: float | None = None
+        self._end: float | None = None
         self._body_size = body_size
         self._request_size: int | None = None  # head and body, known with the first write
         self._written = self._in_flight = self._informational = 0
@@ -78,19 +80,19 @@ class Exchange:
 
     def arm(self, timer: str, most: float | None = None) -> None:
         """Let `timer` run from now (for `most` seconds instead of its own), clipped to the whole call's end."""
-        seconds = getattr(self._timeouts, timer) if most is None else most
+        seconds = getattr(self.timeouts, timer) if most is None else most
         self._timer = timer
-        self._deadline = None if seconds is None else self._clock() + seconds
-        if self._total is not None and (self._deadline is None or self._total < self._deadline):
-            self._timer, self._deadline = "total", self._total
+        self._end = None if seconds is None else self._clock() + seconds
+        if self.deadline is not None and (self._end is None or self.deadline < self._end):
+            self._timer, self._end = "total", self.deadline
 
     def left(self) -> float | None:
         """Seconds the next I/O may take, or None without end. Raises Closed, Timeout."""
         if self.closed:
             raise self._error(Closed, "the stream was closed")
-        if self._deadline is None:
+        if self._end is None:
             return None
-        left = self._deadline - self._clock()
+        left = self._end - self._clock()
         if left <= 0:
             raise self.timeout()
         return min(left, LONGEST)
@@ -105,7 +107,7 @@ class Exchange:
 
     def timeout(self) -> Timeout:
         """The error of the running timer."""
-        seconds = getattr(self._timeouts, self._timer, None)  # none before the first timer: a foreign time-out
+        seconds = getattr(self.timeouts, self._timer, None)  # none before the first timer: a foreign time-out
         waited = "" if seconds is None else f" ({seconds:g} s)"
         return self._error(Timeout, f"the {self._timer} timer ran out{waited}", phase=self._timer)
 

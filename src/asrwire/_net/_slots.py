@@ -54,16 +54,12 @@ class Slots(Generic[T, W]):
         self._idle: dict[str, deque[Slot[T]]] = {}  # by origin, the longest idle first
         self._idle_count = 0
         self._queue: deque[Waiter[T, W]] = deque()
-        self._closed = False
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
+        self.closed = False  # nothing is given out any more
 
     def acquire(self, origin: str, now: float) -> tuple[Slot[T] | Waiter[T, W], list[T]]:
         """A slot, or a place in the queue. Raises Closed."""
         with self._lock:
-            if self._closed:
+            if self.closed:
                 raise Closed("the client is closed")
             doomed = self._expire(now)
             slot = None if self._queue else self._find(origin, doomed)
@@ -80,7 +76,7 @@ class Slots(Generic[T, W]):
             if slot not in self._busy:
                 return doomed
             self._busy.discard(slot)
-            if reusable and slot.connection is not None and not self._closed:
+            if reusable and slot.connection is not None and not self.closed:
                 slot.expires = now + self._keepalive
                 self._idle.setdefault(slot.origin, deque()).append(slot)
                 self._idle_count += 1
@@ -97,9 +93,9 @@ class Slots(Generic[T, W]):
         return [] if slot is None else self.release(slot, True, now)
 
     def close(self) -> tuple[list[T], list[T]]:
-        """Nothing is given out any more. Returns the idle connections and those in use."""
+        """Returns the idle connections and those in use."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             idle = [slot.connection for slots in self._idle.values() for slot in slots if slot.connection is not None]
             busy = [slot.connection for slot in self._busy if slot.connection is not None]
             self._idle.clear()
@@ -110,7 +106,7 @@ class Slots(Generic[T, W]):
         return idle, busy
 
     def _serve(self, doomed: list[T]) -> None:
-        while self._queue and not self._closed:
+        while self._queue and not self.closed:
             waiter = self._queue[0]
             if not waiter.gone:
                 slot = self._find(waiter.origin, doomed)

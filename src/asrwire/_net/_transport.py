@@ -85,11 +85,10 @@ class Transport:
         self._trust_env = trust_env
         self._slots: Slots[Connection, Any] = Slots(limits.connections, limits.keepalive, colour.event)
 
-    def open(self, channel: Channel, wire: Wire, patience: float | None, deadline: float | None) -> Steps[None]:
-        """Send `wire` and read the response head; `patience`: seconds to wait for a free connection, `deadline`: end
-        of the whole call. Raises what `Exchange` raises, PoolTimeout, Timeout, Closed."""
+    def open(self, channel: Channel, wire: Wire) -> Steps[None]:
+        """Send `wire` and read the response head. Raises what `Exchange` raises, PoolTimeout, Timeout, Closed."""
         parts = urlsplit(wire.url)
-        slot = yield from self._acquire(channel, f"{parts.scheme}://{parts.netloc}", patience, deadline)
+        slot = yield from self._acquire(channel, f"{parts.scheme}://{parts.netloc}")
         exchange, channel.slot = channel.exchange, slot
         try:
             exchange.left()  # closed while it waited
@@ -98,7 +97,7 @@ class Transport:
                 yield connection.tap.close
                 connection = None
             if connection is None:
-                connection = slot.connection = yield from self._connect(slot.origin)
+                connection = slot.connection = yield from self._connect(slot.origin, exchange)
             connection.tap.exchange = exchange
             if self._slots.closed:  # close() may have come before there was a connection to close
                 raise Closed("the client was closed")
@@ -116,13 +115,11 @@ class Transport:
         idle, busy = self._slots.close()
         yield from self._discard(idle)
         for connection in busy:
-            if connection.tap.exchange is not None:
-                connection.tap.exchange.closed = True
+            connection.tap.exchange.closed = True
             yield connection.tap.interrupt
 
-    def _acquire(
-        self, channel: Channel, origin: str, patience: float | None, deadline: float | None
-    ) -> Steps[Slot[Connection]]:
+    def _acquire(self, channel: Channel, origin: str) -> Steps[Slot[Connection]]:
+        patience, deadline = channel.exchange.timeouts.pool, channel.exchange.deadline
         place, doomed = self._slots.acquire(origin, time.monotonic())
         try:
             yield from self._discard(doomed)
@@ -147,11 +144,11 @@ class Transport:
                 yield from self.give_back(place, True)
             raise
 
-    def _connect(self, origin: str) -> Steps[Connection]:
+    def _connect(self, origin: str, exchange: Exchange) -> Steps[Connection]:
         proxy = proxy_of_environment(origin) if self._proxy is None and self._trust_env else self._proxy
         if self._ssl_context is None and (origin.startswith("https:") or (proxy or "").startswith("https:")):
             yield partial(self.colour.once, lambda: self._ssl_context is not None, self._make_ssl_context)
-        tap = self.colour.tap(self.http)
+        tap = self.colour.tap(self.http, exchange)
         described = None if proxy is None else make_proxy(self.http, proxy, self._ssl_context)
         settings = {"network_backend": tap, "ssl_context": self._ssl_context, "proxy": described}
         if self._factory is not None:

@@ -1,8 +1,8 @@
 # The `asrwire` command: arguments, dispatch, exit codes. Subcommands are imported when they run.
 #
 # Knows: the names and options of the subcommands. Must not know: what they do.
-# Exit codes: 0 done, 2 anything that went wrong (one line on stderr says what), 130 interrupted. Ctrl-C is how
-# `emulate` is ended: 0.
+# Exit codes: 0 done, 1 some files or tasks failed, 2 anything else that went wrong (one line on stderr says what), 3 key
+# refused (HTTP 401, 403), 4 a timeout or too many requests (429), 130 interrupted. Ctrl-C is how `emulate` is ended: 0.
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _MAIN = """\
 examples:
   asrwire demo                   watch live captions; no key, no network
   asrwire emulate --port 8080    have a server to point clients at
+  asrwire tasks list             file tasks: submit, wait, results, ...
 
-exit codes: 0 done, 2 an error (a line on stderr says what), 130 interrupted
+exit codes: 0 done, 1 some files or tasks failed, 2 an error (a line on stderr
+says what), 3 key refused, 4 timeout or rate limit, 130 interrupted
 """
 _DEMO = """\
 examples:
@@ -34,6 +36,52 @@ examples:
   export DASHSCOPE_API_KEY=any-key
 
 It runs until Ctrl-C, and then ends with exit code 0.
+"""
+_TASKS = """\
+examples:
+  asrwire tasks submit https://example.com/a.mp3 --model fun-asr
+  asrwire tasks wait TASK_ID && asrwire tasks results TASK_ID -o texts
+
+The key comes from DASHSCOPE_API_KEY. The service keeps tasks and their results
+for 24 hours. URLs are shown without their queries.
+"""
+_SUBMIT = """\
+examples:
+  asrwire tasks submit https://example.com/a.mp3 --model fun-asr
+  asrwire tasks submit https://example.com/a.mp3 --model paraformer-v2 \\
+      --option diarization_enabled=true --option language_hints='["zh", "en"]'
+
+Options are those of asrwire.FileOptions; extra={...} is merged last into the
+parameters, for what is newer than this program.
+"""
+_GET = """\
+examples:
+  asrwire tasks get TASK_ID
+  asrwire tasks get TASK_ID --json
+"""
+_WAIT = """\
+examples:
+  asrwire tasks wait TASK_ID
+  asrwire tasks wait TASK_ID TASK_ID --timeout 600
+
+Ctrl-C and --timeout end the waiting, not the tasks; the ids to go on with are
+printed on stderr.
+"""
+_CANCEL = """\
+examples:
+  asrwire tasks cancel TASK_ID
+"""
+_LIST = """\
+examples:
+  asrwire tasks list --since 2h --status RUNNING
+  asrwire tasks list --model fun-asr --limit 20 --json
+"""
+_RESULTS = """\
+examples:
+  asrwire tasks results TASK_ID
+  asrwire tasks results TASK_ID --format srt -o subtitles
+
+Files without a result are named on stderr, and the exit code is 1.
 """
 
 
@@ -77,7 +125,58 @@ def _parser() -> argparse.ArgumentParser:
     )
     emulate.add_argument("--tls", action="store_true", help="serve https; needs asrwire[tls-emulator]")
     emulate.add_argument("--sample", type=Path, metavar="FILE", help="answer everything with this .sse or .json file")
+
+    tasks = commands.add_parser(
+        "tasks",
+        help="submit audio files by URL, wait for them, read the results",
+        description="Transcribe audio files by URL, as tasks of the service that outlive this program.",
+        epilog=_TASKS,
+        formatter_class=raw,
+    )
+    _add_actions(tasks.add_subparsers(dest="action", required=True, metavar="ACTION"))
     return parser
+
+
+def _add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    def add(name: str, says: str, epilog: str) -> argparse.ArgumentParser:
+        raw = argparse.RawDescriptionHelpFormatter
+        action = actions.add_parser(name, help=says, description=f"{says.capitalize()}.", epilog=epilog, formatter_class=raw)
+        action.add_argument("--json", action="store_true", help="print one JSON object per line")
+        action.add_argument("--base-url", metavar="URL", help="root of the service, ending in /api/v1")
+        action.add_argument("--region", help="such as cn-beijing or ap-southeast-1")
+        action.add_argument("--workspace", metavar="ID", help="use this workspace's own domain")
+        return action
+
+    submit = add("submit", "submit audio files and print the task ids", _SUBMIT)
+    submit.add_argument("urls", nargs="+", metavar="URL", help="what the service is to fetch (http, https, oss)")
+    submit.add_argument("--model", required=True, help="such as fun-asr or qwen3-asr-flash-filetrans")
+    submit.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="repeatable; JSON, or else a string"
+    )
+    get = add("get", "show a task as it is now", _GET)
+    wait = add("wait", "wait until tasks are done", _WAIT)
+    wait.add_argument("ids", nargs="+", metavar="ID", help="a task id")
+    wait.add_argument("--timeout", type=float, metavar="S", help="seconds; default: as long as it takes")
+    cancel = add("cancel", "cancel a task that has not begun", _CANCEL)
+    listing = add("list", "list the tasks of the last 24 hours", _LIST)
+    listing.add_argument("--status", help="PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED or UNKNOWN")
+    listing.add_argument("--model", help="as submitted")
+    listing.add_argument("--since", metavar="2h", help="submitted in the last s, m or h")
+    listing.add_argument("--limit", type=int, metavar="N", help="at most so many")
+    results = add("results", "print or write the results of a task that is done", _RESULTS)
+    results.add_argument("--format", choices=("txt", "srt", "vtt", "json"), help="default: txt, with --json: json")
+    results.add_argument("-o", dest="out", type=Path, metavar="DIR", help="one file per audio file into DIR")
+    for action in (get, cancel, results):
+        action.add_argument("id", metavar="ID", help="a task id")
+
+
+def exit_code(error: ASRWireError) -> int:
+    """The exit code that stands for an error."""
+    if error.kind in ("task_failed", "expired"):
+        return 1
+    if error.http_status in (401, 403):
+        return 3
+    return 4 if error.kind in ("timeout", "pool") or error.http_status == 429 else 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,8 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (ASRWireError, OSError) as error:
-        message = str(error)
+        message, code = str(error), exit_code(error) if isinstance(error, ASRWireError) else 2
     except Exception as error:
-        message = f"{type(error).__name__}: {error}"
+        message, code = f"{type(error).__name__}: {error}", 2
     print(f"asrwire: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return code

@@ -155,6 +155,7 @@ class Server:
             loop.call_later(0.05, self._listen)
             return
         sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it for sockets it did not make
         task = loop.create_task(self._connection(sock))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
