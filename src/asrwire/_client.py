@@ -110,10 +110,7 @@ class AsyncStream(Call):
         return update
 
     def sentences(self) -> AsyncIterator[Sentence]:
-        """The final sentences, one by one. An amended sentence comes again with its index and a higher revision.
-
-        Called before anything else is read, it turns the decoding of partials off; later it filters what is left.
-        """
+        """As `Stream.sentences`."""
         self._start(sentences=True)
         return _AsyncSentences(self)
 
@@ -323,11 +320,7 @@ class AsyncClient(_Client[AsyncStream]):
         timeouts: Timeouts | None = None, extra: Mapping[str, object] | None = None, family: str | None = None,
         **options: Any,
     ) -> Transcript:
-        """Transcribe in one call that answers in one piece. Arguments and errors are those of `stream`.
-
-        Any model: with one of file tasks (`FileOptions`) it submits the URL, waits within ``Timeouts.total``, and
-        fetches the result.
-        """
+        """As `Client.transcribe`."""
         arguments = {"model": model, "protocol": protocol, "family": family, "extra": extra, "options": options}
         driver = self._file(audio, resend, timeouts, arguments)
         if driver is not None:

@@ -42,11 +42,9 @@ class Attempt:
         if request.method == "GET" and timeouts.head is not None:
             timeouts = replace(timeouts, head=min(timeouts.head, GET_HEAD))
         transport = client._transport
-        self._limits = client._limits
-        self._transport = transport
+        self._client = client
         self._small = request.credentials
         self._key = key if request.credentials else ""
-        self._headers = client._headers
         self.exchange = Exchange(
             transport.http, timeouts, client._limits, body_size=len(request.body), deadline=deadline,
             exact_writes=transport.colour.exact_writes,
@@ -64,11 +62,11 @@ class Attempt:
     def open(self, request: Request) -> Steps[None]:
         """Send `request`, which is not kept, and accept the head of its response, whatever its status. Raises what
         `Transport.open` and `Body` raise."""
-        wire = _wire(request, self._key, self._headers)
-        yield from self._transport.open(self.channel, wire)
+        wire = _wire(request, self._key, self._client._headers)
+        yield from self._client._transport.open(self.channel, wire)
         self.fields, self.status = tuple(self.channel.headers), self.channel.status
         try:
-            self.body = Body(self.status, self.fields, self._limits)
+            self.body = Body(self.status, self.fields, self._client._limits)
         except ASRWireError as error:
             if self.good or self.status < 200:  # else the status says more
                 self.describe(error)
@@ -79,7 +77,7 @@ class Attempt:
     def content(self, limit: str) -> Steps[bytes]:
         """The whole body, of at most as many bytes as the member `limit` of `Limits` says, and give the connection
         back. Raises LimitExceeded and what `Body` and `Exchange` raise."""
-        body, most = self.body, getattr(self._limits, limit)
+        body, most = self.body, getattr(self._client._limits, limit)
         assert body is not None
         whole, received = BytesIO(), 0  # whose value is taken without a copy
         try:
@@ -105,7 +103,7 @@ class Attempt:
 
     def error_content(self) -> Steps[bytes]:
         """What can be had of the body beside an error status within two seconds and `Limits.error_body`."""
-        body, most = self.body, self._limits.error_body
+        body, most = self.body, self._client._limits.error_body
         found = b""
         self.exchange.waiting_for_error_body()
         try:

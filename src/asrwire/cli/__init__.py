@@ -1,8 +1,8 @@
 # The `asrwire` command: arguments, dispatch, exit codes. Subcommands are imported when they run.
 #
 # Knows: the names and options of the subcommands. Must not know: what they do.
-# Exit codes: 0 done, 1 some files or tasks failed, 2 anything else that went wrong (one line on stderr says what), 3 key
-# refused (HTTP 401, 403), 4 a timeout or too many requests (429), 130 interrupted. Ctrl-C is how `emulate` is ended: 0.
+# Exit codes: 0 done, 1 some files or tasks failed, 2 anything else that went wrong (a line on stderr says what), 3 key
+# refused (HTTP 401, 403), 4 timeout or too many requests (429), 130 interrupted. Ctrl-C is how `emulate` is ended: 0.
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     tasks = commands.add_parser(
         "tasks",
         help="submit audio files by URL, wait for them, read the results",
-        description="Transcribe audio files by URL, as tasks of the service that outlive this program.",
+        description="Transcribe audio files by URL, as tasks of the service that outlive this\nprogram.",
         epilog=_TASKS,
         formatter_class=raw,
     )
@@ -140,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     def add(name: str, says: str, epilog: str) -> argparse.ArgumentParser:
         raw = argparse.RawDescriptionHelpFormatter
-        action = actions.add_parser(name, help=says, description=f"{says.capitalize()}.", epilog=epilog, formatter_class=raw)
+        title = f"{says.capitalize()}."
+        action = actions.add_parser(name, help=says, description=title, epilog=epilog, formatter_class=raw)
         action.add_argument("--json", action="store_true", help="print one JSON object per line")
         action.add_argument("--base-url", metavar="URL", help="root of the service, ending in /api/v1")
         action.add_argument("--region", help="such as cn-beijing or ap-southeast-1")

@@ -117,8 +117,8 @@ def _description(task: Task) -> list[str]:
     ]
     lines = [f"{name:<9}  {_line(value)}" for name, value in rows if value]
     for subtask in task.subtasks:
-        cells = (f"{subtask.status:<9}", _shown_url(subtask.file_url) or "", _said(subtask))
-        lines.append("  " + "  ".join(_line(cell) for cell in cells if cell))
+        cells = (f"{_line(subtask.status):<9}", _shown_url(subtask.file_url) or "", _line(_said(subtask)))
+        lines.append("  " + "  ".join(filter(None, cells)).rstrip())
     return lines
 
 
@@ -271,7 +271,7 @@ class Display:
         told = ", ".join(f"{count} {state}" if len(self._seen) > 1 else state for state, count in states.items())
         total = sum(1 if progress is None else progress.total for progress in self._seen.values())
         done, failed = sum(progress.done for progress in seen), sum(progress.failed for progress in seen)
-        return f"{told}: {done}/{total} files done, {failed} failed"
+        return harmless(f"{told}: {done}/{total} files done, {failed} failed")
 
     def _seconds(self) -> str:
         return f", {time.monotonic() - self._begin:.0f} s"
@@ -331,7 +331,7 @@ def _content(value: FileResult | FileFailed, kind: str) -> str:
 
 def _name(file_url: str | None, number: int, names: set[str]) -> str:
     """A file name, without its suffix, after that of the audio: none of `names`, to which it is added."""
-    stem = PurePosixPath(unquote(_shown_url(file_url) or "")).stem
+    stem = PurePosixPath(unquote((_shown_url(file_url) or "").rpartition("/")[2])).stem
     stem = re.sub(r"[^\w.-]+", "_", stem).strip("._")[:60] or f"file-{number}"
     name, again = stem, 1
     while name.casefold() in names:
@@ -368,7 +368,7 @@ def result_fields(result: FileResult) -> dict[str, Any]:
     """The result of one file as a dict for JSON: its attributes without ``raw``."""
     told = {field.name: getattr(result, field.name) for field in fields(result) if field.name != "raw"}
     transcripts = [transcript.to_dict() for transcript in result.transcripts]
-    return told | {"file_url": _shown_url(result.file_url), "transcripts": transcripts}
+    return {"task_id": None, **told, "file_url": _shown_url(result.file_url), "transcripts": transcripts}
 
 
 def failure_fields(value: FileResult | FileFailed, error: ASRWireError) -> dict[str, Any]:
