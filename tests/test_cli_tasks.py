@@ -32,7 +32,7 @@ from asrwire.emulator import Emulator, Script
 SECRET = "Signature=not-to-be-seen"
 ONE, TWO, THREE = (f"https://example.com/audio/{name}.wav?{SECRET}" for name in ("one", "two", "three"))
 KEY = "sk-0123456789abcdef"
-FILES = {
+FILES: dict[str, Script | str] = {
     ONE: Script.from_texts(["This is one.", "It has two."]),
     TWO: "FILE_404_NOT_FOUND",
     THREE: Script.from_texts(["第三个文件。"]),
@@ -166,7 +166,7 @@ def test_submit_says_what_has_no_id(tasks: Tasks, emulator: Emulator) -> None:
 
 
 def test_submit_names_the_files_left(tasks: Tasks, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = iter([FILES[ONE]])
+    answers = iter(["FILE_404_NOT_FOUND"])
     model = ["--model", "qwen3-asr-flash-filetrans"]
     with Emulator(files=lambda url: next(answers)) as failing:  # no answer for the second: 500
         assert main(["tasks", "submit", ONE, TWO, THREE, *model, "--base-url", failing.base_url]) == 2
@@ -479,6 +479,20 @@ def test_results_whose_files_have_no_times(capsys: pytest.CaptureFixture[str], t
     assert printed.err.startswith("asrwire: https://example.com/audio/one.wav: ")
     assert "subtitles need" in printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_said_steers_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b'{"transcripts": [{"channel_id": 0, "text": "a\\u001b[2Jb\\u009b2Jc\\rd", "sentences": []}]}'
+    with Emulator(queue_time=0, run_time=0, files={"*": said}) as emulator:
+        end = ["--base-url", emulator.base_url]
+        assert main(["tasks", "submit", ONE, "--model", "fun-asr", *end]) == 0
+        results = ["tasks", "results", capsys.readouterr().out.strip(), *end]
+        assert main(results) == 0
+        assert capsys.readouterr().out == "a\x1b[2Jb\x9b2Jc\rd\n"
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        assert main(results) == 0
+        assert isinstance(sys.stdout, Terminal)
+        assert sys.stdout.getvalue() == "a\ufffd[2Jb\ufffd2Jc\ufffdd\n"
 
 
 def test_a_reader_that_has_gone_is_no_error(done: Tasks, emulator: Emulator) -> None:

@@ -137,8 +137,9 @@ class Attempt:
 
 
 def hide(key: str, error: ASRWireError) -> None:
-    """Leave no `key` in what `error` tells: a service may echo the one it was given."""
-    if key:
+    """Leave no `key` in what `error` tells: a service may echo the one it was given. (Of four characters or fewer, no
+    key of the services and a part of ordinary words, it stays.)"""
+    if len(key) > 4:
         error.args = tuple(_masked(value, key) for value in error.args)
         error.code = _masked(error.code, key)
         error.request_id = _masked(error.request_id, key)

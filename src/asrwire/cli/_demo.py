@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import statistics
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 from .. import formats
 from .._assembler import Update
@@ -25,6 +23,7 @@ from .._client import Client
 from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
 from .._transcript import Transcript
 from ..emulator import DEFAULT_SCRIPT, Emulator, Script
+from . import _terminal
 from ._captions import Captions, Span, columns, finished, speaker, time_range
 
 MODEL = "fun-asr-realtime"
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _run(Path(args.out), None if args.fast else SPEED)
     except BrokenPipeError:
-        _drop_broken_pipes()
+        _terminal.drop_broken_pipes()
         return 0
 
 
@@ -101,14 +100,14 @@ def _run(out: Path, speed: float | None) -> int:
             file=sys.stderr,
             flush=True,
         )
-        with _captions(live=speed is not None and _takes_control_codes(sys.stderr)) as show:
+        with _captions(live=speed is not None and _terminal.takes_control_codes(sys.stderr)) as show:
             seen = play(emulator.base_url, audio, speed, show)
     print(file=sys.stderr, flush=True)
     paths = _write(out, seen.transcript)
-    width = _width(sys.stdout)
-    print("\n".join(report(seen, width)))
+    wide = _terminal.width(sys.stdout)
+    print("\n".join(report(seen, wide)))
     if not seen.interrupted:
-        print("\n".join(["", *_emotional_call(audio, width)]))
+        print("\n".join(["", *_emotional_call(audio, wide)]))
     print("\n".join(["", "Files", *(f"  {path}" for path in paths)]), flush=True)
     return 130 if seen.interrupted else 0
 
@@ -158,7 +157,7 @@ def _captions(live: bool) -> Iterator[Callable[[Update], None]]:
             sys.stderr.flush()
 
     try:
-        yield lambda update: write(captions.show(update, _width(sys.stderr)))
+        yield lambda update: write(captions.show(update, _terminal.width(sys.stderr)))
     finally:
         write(captions.end())
 
@@ -242,31 +241,3 @@ def _indented(before: list[Span], text: str, width: int | None) -> list[str]:
 
 
 # == terminals and pipes ===============================================================================================
-
-
-def _width(stream: TextIO) -> int | None:
-    """Columns of the terminal behind a stream; None where there is none."""
-    if not stream.isatty():
-        return None
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
-
-
-def _takes_control_codes(stream: TextIO) -> bool:
-    """No-color.org; consoles of Windows that interpret control codes say so by WT_SESSION."""
-    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return os.name != "nt" or "WT_SESSION" in os.environ
-
-
-def _drop_broken_pipes() -> None:
-    # The reader is gone and has what it wanted; the interpreter's own flush at exit must not complain.
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)

@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -186,17 +186,17 @@ async def _waiting(args: argparse.Namespace, left: dict[str, None], display: Dis
             )
         except Timeout as error:
             codes.append(exit_code(error))
-            with display.paused():
-                _tell(str(error))
+            display.clear()
+            _tell(str(error))
             return
         except TaskFailed as error:
             codes.append(exit_code(error))
             task = error.task or Task(task_id)
-            with display.paused():
-                _tell(str(error))
+            display.clear()
+            _tell(str(error))
         del left[task_id]
-        with display.paused():
-            _say(_json(task_fields(task)) if args.json else _outcome(task))
+        display.clear()
+        _say(_json(task_fields(task)) if args.json else _outcome(task))
 
     try:
         async with AsyncClient(**_settings(args)) as client, asyncio.TaskGroup() as group:
@@ -249,13 +249,11 @@ class Display:
             self._write(f"\r{(self._text() + self._seconds())[: columns - 1]}\x1b[K")
             self._drawn = True
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Take the line away while something else is printed."""
+    def clear(self) -> None:
+        """Take the line away, for something else is to be printed."""
         if self._drawn:
             self._write("\r\x1b[K")
             self._drawn = False
-        yield
 
     def end(self) -> None:
         """Leave the line as it stands."""
