@@ -637,8 +637,13 @@ def test_an_answer_before_the_upload_ended() -> None:
     )
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
-def test_an_answer_to_an_upload_that_is_read_no_further(colour: Colour, tls: bool) -> None:
+def test_an_answer_to_an_upload_that_is_read_no_further(colour: Colour) -> None:
+    # Over TLS too where threads wait; an asynchronous TLS layer whose write was cancelled can be read no more.
+    for tls in (False, True) if colour.name == "sync" else (False,):
+        check_an_answer_to_an_upload(colour, tls)
+
+
+def check_an_answer_to_an_upload(colour: Colour, tls: bool) -> None:
     big = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(9 * 2**20)
 
     def answer(peer: Peer) -> None:
@@ -653,12 +658,11 @@ def test_an_answer_to_an_upload_that_is_read_no_further(colour: Colour, tls: boo
             server.saw_close.set()
             return caught.value
 
-    if tls and colour.name != "sync":
-        pytest.skip("a TLS layer whose write was cancelled can be read no more")
     with Server(answer, raw=True, tls=tls) as server:
         error = colour.run(scenario)
         assert server.connections == 1
     assert (error.http_status, error.code, error.sent, error.retry_safe) == (401, "InvalidApiKey", "partial", True)
+    assert "keys belong to one region" in str(error)
 
 
 def test_a_stream_keeps_neither_audio_nor_request(colour: Colour) -> None:

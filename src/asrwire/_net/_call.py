@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from .. import _requests, _retry
+from .. import _codes, _requests, _retry
 from .._audio import Audio, load
 from .._errors import ASRWireError, Closed, HTTPStatusError, Truncated
 from .._stream import ResultStream
@@ -173,7 +173,8 @@ class Call:
             attempt.exchange.describe(error)
             self._attach(error)
             error.phase, error.retry_after = "head", after
-            error.retry_safe = error.sent != "complete" or _retry.not_taken(status, error.code, after)
+            error.retry_safe = error.sent != "complete" or _retry.not_taken(status, error.code, after, str(error))
+            error.args = (_codes.advised(str(error), error.code, status),)
             raise error from None
 
     # -- the body
@@ -218,6 +219,8 @@ class Call:
         error.output = None  # handed out as updates before the error is raised
         attempt.exchange.describe(error)
         self._attach(error)
+        if error.kind == "service":
+            error.args = (_codes.advised(str(error), error.code, error.http_status),)
 
     def _attach(self, error: ASRWireError) -> None:
         error.partial = self.transcript
