@@ -532,6 +532,20 @@ def test_a_list_that_repeats_itself_ends() -> None:
     assert drive(_tasks.list_(SERVICE, now=START), [(200, {"data": [], "total_page": 9})]).found == []
 
 
+def test_a_list_that_grows_while_it_is_read_is_read_to_its_end() -> None:
+    account = ["c", "b", "a"]  # the newest first
+
+    def answers(request: Request, now: float) -> Answer:
+        page = int(request.url.rpartition("page_no=")[2].partition("&")[0])
+        answer = listed(account[page - 1], pages=len(account))
+        if page == 1:
+            account.insert(0, "d")
+        return answer
+
+    done = drive(_tasks.list_(SERVICE, page_size=1, now=START), answers)
+    assert [task.task_id for task in done.found] == ["c", "b", "a"]
+
+
 def test_list_arguments_are_checked_at_once() -> None:
     with pytest.raises(ConfigError, match="start_time"):
         _tasks.list_(SERVICE, start_time="yesterday", now=START)
@@ -862,6 +876,21 @@ def test_a_task_that_fails_is_all_its_files() -> None:
     assert isinstance(done.found[0].error, TaskFailed)
 
 
+def test_a_file_named_twice_takes_no_other_files_place() -> None:
+    backend = Backend()
+
+    def answers(request: Request, now: float) -> Answer:
+        answer = backend(request, now)
+        if request.url.endswith("/tasks/t-0") and "results" in answer[1]["output"]:
+            answer[1]["output"]["results"] = answer[1]["output"]["results"][:1] * 2
+        return answer
+
+    done = drive(files(urls(2)), answers)
+    assert [(type(value), value.file_url) for value in done.found] == [
+        (FileResult, urls(2)[0]), (FileFailed, urls(2)[1]),
+    ]  # fmt: skip
+
+
 def test_many_tasks_are_asked_for_by_list() -> None:
     backend = Backend(seconds=60.0)
     done = drive(files(urls(150), model="qwen3-asr-flash-filetrans"), backend)
@@ -904,11 +933,31 @@ def test_time_may_be_over_before_all_is_submitted() -> None:
     assert at_once.sent == []
 
 
+def test_a_submission_that_all_time_is_over_for_tells_the_tasks_before_it() -> None:
+    over = Timeout("the total timer ran out (2 s)", phase="total", sent="complete")
+    done = drive(files(urls(3), model="qwen3-asr-flash-filetrans"), Backend(submits={2: over}))
+    assert done.error is over
+    assert done.found == []
+    assert [task.task_id for task in over.output] == ["t-0"]
+
+
 def test_where_lists_are_refused_it_goes_on_one_by_one() -> None:
     backend = Backend(seconds=10.0, lists=False)
     done = drive(files(urls(30), model="qwen3-asr-flash-filetrans"), backend)
     assert len(done.found) == 30
     assert backend.pages == 1
+
+
+@pytest.mark.parametrize("broken", [(200, b"<html>"), (503, b""), ConnectFailed("reset", phase="head")])
+def test_where_lists_never_work_it_goes_on_one_by_one(broken: Answer) -> None:
+    backend = Backend(seconds=10.0)
+    done = drive(
+        files(urls(30), model="qwen3-asr-flash-filetrans", timeout=600),
+        lambda request, now: broken if "page_no" in request.url else backend(request, now),
+    )
+    assert done.error is None
+    assert len(done.found) == 30
+    assert sum("page_no" in url for url in done.sent) == 3
 
 
 ACCOUNT = (401, {"code": "InvalidApiKey", "message": "x"})
@@ -1095,6 +1144,31 @@ def test_find_waits_for_tasks_that_run() -> None:
 
 def test_a_running_task_of_another_size_is_another() -> None:
     assert find([listed("a", at=MS), running("a", task_metrics={"TOTAL": 2})]).value is None
+
+
+@pytest.mark.parametrize("total", [1, 2])  # transcribe_files submits each URL once, submit as often as it is given
+def test_a_running_task_of_urls_given_twice_may_be_it(total: int) -> None:
+    answers = [listed("a", at=MS), running("a", task_metrics={"TOTAL": total}), succeeded("a", heard(WELCOME))]
+    assert find(answers, [WELCOME, WELCOME]).value.task_id == "a"
+
+
+def test_find_pages_no_longer_than_it_may() -> None:
+    conversation = _tasks.find(SERVICE, WELCOME, since=SINCE, timeout=5, now=START)
+    pages = [json.dumps(listed(f"t{n}", pages=10**6)[1]).encode() for n in range(5)]
+    next(conversation)
+    for n in range(4):
+        assert "page_no" in conversation.send(Reply(200, (), pages[n], START + 1 + n)).url
+    with pytest.raises(Timeout) as caught:
+        conversation.send(Reply(200, (), pages[4], START + 5))
+    assert caught.value.phase == "wait"
+
+
+def test_a_result_that_must_not_be_followed_is_asked_for_once() -> None:
+    elsewhere = DecodeError("another scheme", path="transcription_url")
+    done = results("t", [succeeded("t", heard(WELCOME)), elsewhere])
+    assert isinstance(done.found[0], FileFailed)
+    assert done.found[0].error is elsewhere
+    assert len(done.requests) == 2
 
 
 def test_find_says_that_it_cannot_tell() -> None:

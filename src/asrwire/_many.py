@@ -20,6 +20,7 @@ from ._task import Progress, Subtask, Task
 
 _MANY: Final = 20  # tasks; when more wait, lists tell more with fewer queries
 _PAGE: Final = 100  # tasks
+_LIST_ATTEMPTS: Final = 3  # lists in a row that may fail before tasks are asked for one by one
 
 Batches: TypeAlias = deque[tuple[Request, list[str]]]
 
@@ -42,7 +43,7 @@ class Watch:
         self._talk = talk
         self._model = model
         self._undecodable: Counter[str] = Counter()
-        self._lists = True
+        self._failures = 0  # of lists, in a row
 
     def look(self) -> Conversation[list[Task]]:
         """Ask for up to 20, those that were not asked for longest first; returns those that are done, and forgets them.
@@ -52,7 +53,7 @@ class Watch:
         """
         self.asked = None
         ask = list(self.tasks.values())
-        if len(ask) > _MANY and self._lists:
+        if len(ask) > _MANY and self._failures < _LIST_ATTEMPTS:
             ask = yield from self._listed()
         for task in ask[:_MANY]:
             yield from self._ask(task)
@@ -96,11 +97,13 @@ class Watch:
         except ASRWireError as error:
             if is_late(error):
                 raise unfinished("the time for waiting is over", *self.tasks.values()) from None
-            if not passing(error):  # not everybody may list; it goes on one by one
-                self._lists = False
+            # Not everybody may list, and nobody waits for what lists never tell: it goes on one by one.
+            self._failures = self._failures + 1 if passing(error) else _LIST_ATTEMPTS
+            if self._failures == _LIST_ATTEMPTS:
                 return list(self.tasks.values())
             self.asked = error.retry_after
             return []
+        self._failures = 0
         return [*ask, *left.values()]
 
 
@@ -155,6 +158,9 @@ class Many:
         try:
             task = yield from _single.making(self._talk, request, urls, self._model)
         except ASRWireError as error:
+            if error.phase == "total":  # which ends everything
+                error.output = tuple(self._watch.tasks.values())
+                raise
             delay = again(self._talk, error, attempt, self._resend, self._talk.deadline)
             if delay is None:
                 yield from self._refused(error, batches)
@@ -189,13 +195,18 @@ class Many:
                 )
                 yield from self._hand_out(failed, task, url)
             return
-        missing = dict.fromkeys(urls)
+        missing, others = dict.fromkeys(urls), 0
         for subtask in _single.files(task):
             named = urls[0] if len(urls) == 1 else subtask.file_url
-            missing.pop(named or "", None)
+            if named not in urls:  # the service spells it in another way
+                others += 1
+            elif named in missing:
+                del missing[named]
+            else:  # once is enough
+                continue
             value = yield from _single.outcome(self._talk, task, replace(subtask, file_url=named))
             yield from self._hand_out(value, task, named)
-        if len(task.subtasks) < len(urls):
+        if others < len(missing):
             for url in missing:
                 yield from self._hand_out(_single.file_failed(task, Subtask(url)), task, url)
 
@@ -217,8 +228,8 @@ class Many:
 
 
 def finding(talk: Talk, urls: list[str], since: float, model: str | None) -> Conversation[Task | None]:
-    """The newest task made of exactly `urls` since then (seconds since 1970); None if there is none; TaskFailed where
-    that cannot be told."""
+    """The newest finished task made of exactly `urls` since then (seconds since 1970); None if there is none;
+    TaskFailed where that cannot be told."""
     watch = Watch(talk, model)
     over = yield from _candidates(talk, since, model)
     watch.tasks = {task.task_id: task for task in over if not task.done}
@@ -231,9 +242,11 @@ def finding(talk: Talk, urls: list[str], since: float, model: str | None) -> Con
                 silent.append(shown)
             elif set(named) == set(urls):
                 return shown
-        # A running task may tell how many files it has; one with another number is another.
-        for task in [task for task in watch.tasks.values() if task.metrics.get("TOTAL", len(urls)) != len(urls)]:
-            del watch.tasks[task.task_id]
+        # A running task may tell how many files it has; one with another number is another. (A URL given twice may have
+        # been submitted once.)
+        for task in list(watch.tasks.values()):
+            if not len(set(urls)) <= task.metrics.get("TOTAL", len(urls)) <= len(urls):
+                del watch.tasks[task.task_id]
         running = tuple(watch.tasks.values())
         late = number > 0 and talk.deadline is not None and talk.now >= talk.deadline
         if not running and not silent:
@@ -263,6 +276,8 @@ def _candidates(talk: Talk, since: float, model: str | None) -> Conversation[lis
                 found.setdefault(task.task_id, task)
         if page >= last or not tasks:
             break
+        if talk.deadline is not None and talk.now >= talk.deadline:
+            raise unfinished("the time for looking is over, and the list is not")
     return sorted(found.values(), key=lambda task: -task.submit_time if isinstance(task.submit_time, int) else 0)
 
 

@@ -259,6 +259,8 @@ def passing(error: ASRWireError) -> bool:
         return _codes.retryable(error.code)
     if error.kind == "timeout":
         return error.phase != "total" and not is_late(error)
+    if error.path == "transcription_url":  # a result that is nowhere, or where nobody should follow it
+        return False
     return error.kind in ("connect", "pool", "protocol", "truncated", "decode", "content_type")
 
 

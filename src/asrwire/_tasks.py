@@ -27,6 +27,7 @@ __all__ = [
     "results", "submit", "transcribe_file", "transcribe_files", "wait",
 ]  # fmt: skip
 
+_STALE: Final = 3  # pages of known tasks that end a list
 _SKEW: Final = 60.0  # seconds by which the caller's clock may differ from the service's, in find()
 
 
@@ -111,13 +112,15 @@ def list_(
 
     def listing() -> Conversation[None]:
         seen: set[str] = set()
+        stale = 0  # pages in a row without a new task: a list that grows has some, one that repeats itself no others
         for page in count(1):
             tasks, last = yield from _many.pages(talk, page, page_size, filters)
             new = [task for task in tasks if task.task_id not in seen]
             for task in new:
                 seen.add(task.task_id)
                 yield from talk.found(task)
-            if page >= last or not new:
+            stale = 0 if new else stale + 1
+            if page >= last or not tasks or stale == _STALE:
                 return
 
     return listing()
@@ -164,7 +167,8 @@ def find(
     timeout: float | None = 60.0,
     now: float,
 ) -> Conversation[Task | None]:
-    """Look for the task of a submit whose reply was lost: the newest, submitted since then, with exactly `urls`.
+    """Look for the task of a submit whose reply was lost: submitted since then, with exactly `urls`; of several, the
+    newest that is finished.
 
     Args:
         since: when the submit was begun: a datetime (without a time zone: this machine's), or seconds since 1970. At
