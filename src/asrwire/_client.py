@@ -75,7 +75,7 @@ class Stream(Call):
     def sentences(self) -> Iterator[Sentence]:
         """The final sentences, one by one. An amended sentence comes again with its index and a higher revision.
 
-        Called before anything else is read, it turns the decoding of partials off; later it filters what is left.
+        Called before anything else is read, partials are not made at all; later it filters what is left.
         """
         self._start(sentences=True)
         return _Sentences(self)
@@ -182,7 +182,7 @@ class _Client(Settings, Generic[S]):
             audio: a URL (str: ``http:// https:// oss:// data:``), a path (`os.PathLike`), or bytes.
             model: "qwen3-asr-flash", "fun-asr-flash-2026-06-15", "fun-asr-realtime", "qwen-audio-3.0-asr-flash", ...
             protocol: "openai" or "dashscope"; None: what the model and region offer.
-            partials: hand out `Partial` and `TextDelta` updates; without them decoding costs much less.
+            partials: hand out `Partial` and `TextDelta` updates; without them, only what is final or cut.
             resend: a request that got no answer may be sent again. It may then be billed twice.
             timeouts: instead of the client's.
             extra: merged last into the request's parameters, for what is newer than this library.
