@@ -37,6 +37,7 @@ from asrwire import (
     TLSFailed,
     Truncated,
 )
+from asrwire._net._backend import AsyncTap, Tap
 from asrwire._net._body import Body, field
 from asrwire._net._colour import drive_async
 from asrwire._net._exchange import LONGEST, WRITE_SIZE, Exchange
@@ -1282,3 +1283,9 @@ def test_trio_is_found_without_asyncio() -> None:
 
     with Server(sized(b'{"output":{"text":"hi"}}')) as server:
         assert trio.run(scenario) == "hi"
+
+
+@pytest.mark.parametrize("kind", [Tap, AsyncTap])
+def test_a_pool_of_unix_sockets_is_refused_in_our_own_words(kind: Any) -> None:
+    with pytest.raises(ConfigError, match="Unix domain sockets"):
+        kind(httpcore, None).connect_unix_socket("/run/x")

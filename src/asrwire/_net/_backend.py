@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from .._errors import ConfigError
 from ._exchange import Exchange
 
 READ_SIZE: Final = 65536
@@ -39,7 +40,8 @@ class _Tap:
         return [*(given or ()), KEEPALIVE]
 
     def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
-        raise NotImplementedError
+        # Of httpcore's interface; only a pool that `http=` made with `uds=` comes here.
+        raise ConfigError("Unix domain sockets are not supported: http must make pools that connect over TCP")
 
 
 class _Stream:
@@ -104,6 +106,7 @@ class Tap(_Tap):
         return self.add(inner)
 
     def sleep(self, seconds: float) -> None:
+        """Of httpcore's interface: between the connection attempts of a pool that was made with `retries`."""
         time.sleep(seconds)
 
     def add(self, inner: Any) -> Stream:
