@@ -16,6 +16,7 @@ from asrwire._errors import ASRWireError, Closed, HTTPStatusError, NoTimes, Serv
 from asrwire._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage
 from asrwire._stream import ResultStream, Update
 from asrwire._transcript import Transcript
+from tests.unrevised import whole, without_partials
 
 Json = dict[str, Any]
 DONE = b"data: [DONE]\n\n"
@@ -1009,15 +1010,8 @@ SCENARIOS: list[list[Json]] = [
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_without_partials_all_else_is_the_same(scenario: list[Json]) -> None:
-    def without_kept(updates: list[Update]) -> list[object]:
-        return [
-            (type(update), update.sentence, getattr(update, "replaced", None), getattr(update, "reason", None))
-            for update in updates
-            if not isinstance(update, (Partial, TextDelta))
-        ]
-
     updates, transcript = run(*scenario)
     fewer, alike = run(*scenario, partials=False)
-    assert alike == transcript
-    assert without_kept(fewer) == without_kept(updates)
+    assert whole(alike) == whole(transcript)
+    assert without_partials(fewer) == without_partials(updates)
     assert not any(isinstance(update, Partial) for update in fewer)

@@ -15,6 +15,7 @@ from asrwire._model import Amended, Final, Incomplete, Partial, Sentence, TextDe
 from asrwire._stream import ResultStream, Update
 from asrwire._transcript import Transcript
 from tests.streams import FLAGS, Plan, Spoken, Stream, make, random_plan
+from tests.unrevised import whole, without_partials
 
 SEEDS = 640
 GROUP = 40
@@ -146,18 +147,8 @@ def first_time(sentence: Sentence) -> tuple[int, int]:
 
 def check_finals_only(stream: Stream, books: Books, transcript: Transcript) -> None:
     updates, alike = run([stream.wire], partials=False)
-    assert alike == transcript
-    assert [known(update) for update in updates] == [
-        known(update) for update in books.updates if not isinstance(update, Partial)
-    ]
-
-
-def known(update: Update) -> tuple[object, ...]:
-    """All of an update but `kept`, which is relative to the updates handed out."""
-    usage = update.usage if isinstance(update, Final) else None
-    replaced = update.replaced if isinstance(update, Amended) else None
-    assert not isinstance(update, TextDelta)
-    return type(update), update.sentence, usage, replaced
+    assert whole(alike) == whole(transcript)
+    assert without_partials(updates) == without_partials(books.updates)
 
 
 def check_cut(stream: Stream, at: int) -> None:

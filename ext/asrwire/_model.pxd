@@ -1,7 +1,11 @@
+cimport cython
+
+
 cdef class _Value:
-    cdef tuple _fields(self)
+    pass
 
 
+@cython.final
 cdef class Word(_Value):
     cdef readonly object begin_time
     cdef readonly object end_time
@@ -11,6 +15,7 @@ cdef class Word(_Value):
     cdef readonly object speaker_id
 
 
+@cython.final
 cdef class Sentence(_Value):
     cdef readonly Py_ssize_t index
     cdef readonly object sentence_id
@@ -28,6 +33,7 @@ cdef class Sentence(_Value):
     cdef readonly bytes raw
 
 
+@cython.final
 cdef class Usage(_Value):
     cdef readonly object seconds
     cdef readonly object input_tokens
@@ -35,3 +41,20 @@ cdef class Usage(_Value):
     cdef readonly object output_tokens
     cdef readonly object total_tokens
     cdef readonly dict raw
+
+
+@cython.final
+cdef class Partial(_Value):
+    cdef readonly Sentence sentence
+    cdef readonly Py_ssize_t stable
+    cdef readonly Py_ssize_t kept
+
+
+@cython.final
+cdef class Final(_Value):
+    cdef readonly Sentence sentence
+    cdef readonly object usage
+    cdef readonly Py_ssize_t kept
+
+
+cdef bint place(str text, Word word, Py_ssize_t* at, Py_ssize_t* start, Py_ssize_t* stop)

@@ -8,29 +8,31 @@
 cimport cython
 
 
+cdef tuple members(value):
+    return tuple([getattr(value, name) for name in type(value).__match_args__])
+
+
 cdef class _Value:
     # One definition of equality, hash, repr and pickling for all values, over `__match_args__`.
-
-    cdef tuple _fields(self):
-        return tuple([getattr(self, name) for name in type(self).__match_args__])
 
     def __eq__(self, other):
         if type(self) is not type(other):
             return NotImplemented
-        return self._fields() == (<_Value>other)._fields()
+        return members(self) == members(other)
 
     def __hash__(self):
-        return hash((type(self), self._fields()))
+        return hash((type(self), members(self)))
 
     def __repr__(self):
         pairs = ", ".join([f"{name}={getattr(self, name)!r}" for name in type(self).__match_args__ if name != "raw"])
         return f"{type(self).__name__}({pairs})"
 
     def __reduce__(self):
-        return type(self), self._fields()
+        return type(self), members(self)
 
 
 @cython.final
+@cython.no_gc
 cdef class Word(_Value):
     __match_args__ = ("begin_time", "end_time", "text", "punctuation", "fixed", "speaker_id")
 
@@ -45,6 +47,7 @@ cdef class Word(_Value):
 
 
 @cython.final
+@cython.no_gc
 cdef class Sentence(_Value):
     __match_args__ = ("index", "sentence_id", "channel_id", "begin_time", "end_time", "text", "words", "language",
                       "emotion", "speaker_id", "final", "finality", "revision", "raw")
@@ -82,27 +85,54 @@ cdef Word word_at(tuple words, Py_ssize_t i):
     return word
 
 
+cdef inline bint stands(str text, Py_ssize_t at, str piece, Py_ssize_t first, Py_ssize_t last) noexcept:
+    # Whether piece[first:last] stands in the text at `at`.
+    cdef Py_ssize_t i
+    if at + last - first > len(text):
+        return False
+    for i in range(first, last):
+        if text[at + i - first] != piece[i]:
+            return False
+    return True
+
+
+cdef bint place(str text, Word word, Py_ssize_t* at, Py_ssize_t* start, Py_ssize_t* stop):
+    # Whether the word stands in the text at `at`, white space aside; its place, and in `at` what comes after it and its
+    # punctuation.
+    cdef str piece = word.text
+    cdef Py_ssize_t here = at[0], size = len(text), first = 0, last = len(piece)
+    if not stands(text, here, piece, 0, last):
+        while first < last and piece[first].isspace():
+            first += 1
+        while last > first and piece[last - 1].isspace():
+            last -= 1
+        while here < size and text[here].isspace():
+            here += 1
+        if not stands(text, here, piece, first, last):
+            return False
+    start[0] = here
+    here += last - first
+    stop[0] = here
+    piece = word.punctuation
+    first, last = 0, len(piece)
+    if last and not stands(text, here, piece, 0, last):
+        while first < last and piece[first].isspace():
+            first += 1
+        while last > first and piece[last - 1].isspace():
+            last -= 1
+    if first < last and stands(text, here, piece, first, last):
+        here += last - first
+    at[0] = here
+    return True
+
+
 cdef Py_ssize_t _align_forward(str text, tuple words, list spans):
     # Gives each word its place from the front; returns the number of the first word that is not there.
-    cdef Py_ssize_t at = 0, i, size = len(text)
-    cdef Word word
-    cdef str piece
+    cdef Py_ssize_t at = 0, start = 0, stop = 0, i
     for i in range(len(words)):
-        word = word_at(words, i)
-        piece = word.text
-        if not text.startswith(piece, at):
-            piece = piece.strip()
-            while at < size and text[at].isspace():
-                at += 1
-            if not text.startswith(piece, at):
-                return i
-        spans[i] = (at, at + len(piece))
-        at += len(piece)
-        piece = word.punctuation
-        if piece and not text.startswith(piece, at):
-            piece = piece.strip()
-        if piece and text.startswith(piece, at):
-            at += len(piece)
+        if not place(text, word_at(words, i), &at, &start, &stop):
+            return i
+        spans[i] = (start, stop)
     return len(words)
 
 
@@ -130,11 +160,9 @@ cdef _align_backward(str text, tuple words, list spans, Py_ssize_t first):
 
 
 @cython.final
+@cython.no_gc
 cdef class Partial(_Value):
     __match_args__ = ("sentence", "stable", "kept")
-    cdef readonly Sentence sentence
-    cdef readonly Py_ssize_t stable
-    cdef readonly Py_ssize_t kept
 
     def __cinit__(self, Sentence sentence not None, Py_ssize_t stable=0, Py_ssize_t kept=0):
         self.sentence = sentence
@@ -143,11 +171,9 @@ cdef class Partial(_Value):
 
 
 @cython.final
+@cython.no_gc
 cdef class Final(_Value):
     __match_args__ = ("sentence", "usage", "kept")
-    cdef readonly Sentence sentence
-    cdef readonly object usage
-    cdef readonly Py_ssize_t kept
 
     def __cinit__(self, Sentence sentence not None, usage=None, Py_ssize_t kept=0):
         self.sentence = sentence
@@ -156,6 +182,7 @@ cdef class Final(_Value):
 
 
 @cython.final
+@cython.no_gc
 cdef class Amended(_Value):
     __match_args__ = ("sentence", "replaced")
     cdef readonly Sentence sentence
@@ -167,6 +194,7 @@ cdef class Amended(_Value):
 
 
 @cython.final
+@cython.no_gc
 cdef class Incomplete(_Value):
     __match_args__ = ("sentence", "reason", "kept")
     cdef readonly Sentence sentence
@@ -180,6 +208,7 @@ cdef class Incomplete(_Value):
 
 
 @cython.final
+@cython.no_gc
 cdef class TextDelta(_Value):
     __match_args__ = ("text", "offset")
     cdef readonly str text
@@ -191,6 +220,7 @@ cdef class TextDelta(_Value):
 
 
 @cython.final
+@cython.no_gc
 cdef class Usage(_Value):
     __match_args__ = ("seconds", "input_tokens", "audio_tokens", "output_tokens", "total_tokens", "raw")
 

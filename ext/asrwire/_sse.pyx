@@ -119,8 +119,12 @@ cdef class EventStreamParser:
         return decode_bytes(self.last_id)
 
     def feed(self, data):
-        cdef Py_buffer view
         cdef list out = []
+        self.take_input(data, out)
+        return out
+
+    cdef int take_input(self, data, list out) except -1:
+        cdef Py_buffer view
         if isinstance(data, str):
             raise TypeError("feed() takes bytes, not str")
         self.enter()
@@ -134,7 +138,6 @@ cdef class EventStreamParser:
             finally:
                 PyBuffer_Release(&view)
             self.closed = False
-            return out
         except LimitExceeded as error:
             error.output = out
             self.error = error
@@ -142,6 +145,7 @@ cdef class EventStreamParser:
         finally:
             self.view = NULL        # it points into this call's input
             self.busy = False
+        return 0
 
     def close(self, flush=False):
         cdef list out = []
@@ -366,15 +370,19 @@ cdef class EventStreamParser:
         return self.clear_block()
 
     cdef int on_event(self, const char* data, Py_ssize_t size, list out) except -1:
-        # The seam for parsers that read the data in place: nothing was allocated for this event yet.
+        # The seam for parsers that read the data in place: nothing was allocated for this event yet, and a line break
+        # follows its last byte.
+        out.append(self.make_event(data, size))
+        return 0
+
+    cdef ServerSentEvent make_event(self, const char* data, Py_ssize_t size):
         cdef ServerSentEvent event = ServerSentEvent.__new__(ServerSentEvent)
         event.data_bytes = PyBytes_FromStringAndSize(data, size)
         event.event = self.event_type if self.event_type else "message"
         event._id = self.last_id
         event.retry = self.retry
         event.comments = self.take_comments()
-        out.append(event)
-        return 0
+        return event
 
     cdef tuple take_comments(self):
         if self.comments is None:

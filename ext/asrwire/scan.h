@@ -463,10 +463,10 @@ static inline json_at json_skip_value(json_at at, json_at end) {
 static inline json_at json_read_word(json_at at, json_at end, int check, json_word *out) {
     unsigned seen = 0;
     int more = 1;
+    memset(out, 0, sizeof *out);
     out->begin_time = out->end_time = JSON_NO_TIME;
     out->text.size = out->punctuation.size = -1;
     out->fixed = -1;
-    out->speaker.kind = 0;
     if (at >= end || *at != '{')
         return NULL;
     at = json_space(at + 1, end);

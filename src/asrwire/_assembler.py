@@ -11,53 +11,23 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import replace
 from operator import attrgetter
 from typing import TypeAlias
 
+from ._books import Books, Done, Open
 from ._decode import Heard
 from ._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
 from ._timeline import NO_TIME, needs_space
 
 Key: TypeAlias = tuple[int, int | None, int]  # channel, sentence_id or None, number of a sentence without id
+Said: TypeAlias = Heard | Sentence  # what of an event is still needed after it; both have the same names
 Update: TypeAlias = Partial | Final | Amended | Incomplete | TextDelta
 
 TOLERANCE = 20  # ms by which neighbouring sentences may overlap and still be two
 
 
-@dataclass(slots=True)
-class _Open:
-    """A sentence handed out and not final. ``shown`` is its text as last handed out."""
-
-    sentence: Sentence
-    heard: Heard
-    shown: str
-
-
-@dataclass(slots=True, eq=False)
-class _Done:
-    """A final sentence: ``heard`` is the whole event, ``sentence`` the part of it that was new. ``into``: the one that
-    replaced it."""
-
-    key: Key
-    heard: Heard
-    sentence: Sentence
-    into: _Done | None = None
-
-
-@dataclass(slots=True)
-class _Channel:
-    """Sentences without ids are told apart by time: ``finals`` are in order of ``begins``."""
-
-    open: Key | None = None
-    count: int = 0
-    begins: list[int] = field(default_factory=list)
-    finals: list[_Done] = field(default_factory=list)
-    last_id: int | None = None
-
-
-class Assembler:
+class Assembler(Books):
     """Sentences from `Heard` values.
 
     Args:
@@ -67,26 +37,17 @@ class Assembler:
     """
 
     def __init__(self, issues: Counter[str], partials: bool = True) -> None:
-        self.issues = issues
-        self.partials = partials
-        self.finals: dict[int, Sentence] = {}  # by index, in the order handed out
         self.silent = False  # an answer "nothing was heard" was seen
-        self._open: dict[Key, _Open] = {}
-        self._done: dict[Key, _Done] = {}  # read through `_find`
-        self._aliases: dict[Key, Heard] = {}  # what was said under keys that another final stands for
-        # Finals of one channel and begin, each beyond the last; none without a begin.
-        self._chains: dict[tuple[int, int | None], list[_Done]] = {}
-        self._channels: dict[int, _Channel] = {}
-        self._indexes = count()
+        self._aliases: dict[Key, Said] = {}  # what was said under keys that another final stands for
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
         """Finals in the order handed out (an amended one keeps its place), then the open ones."""
-        return (*self.finals.values(), *(open_.sentence for open_ in self._open.values()))
+        return (*self.finals.values(), *(open_.sentence for open_ in self.open.values()))
 
     @property
     def has_open(self) -> bool:
-        return bool(self._open)
+        return bool(self.open)
 
     def hear(self, heard: Heard, *, usage: Usage | None, raw: bytes, whole: bool) -> list[Update]:
         """Takes one sentence object in; ``whole``: from a whole JSON body, not from an event stream."""
@@ -109,11 +70,11 @@ class Assembler:
     def end(self, reason: str) -> list[Update]:
         """Hands out every open sentence as `Incomplete`; never as final."""
         updates: list[Update] = []
-        for open_ in self._open.values():
+        for open_ in self.open.values():
             text, words = self._new_part(open_.heard)
             if text != open_.sentence.text:
                 old = open_.sentence
-                open_.sentence = _sentence(open_.heard, old.index, text, words, old.revision + 1, old.raw)
+                open_.sentence = _sentence(open_.heard, old.index, text, words, old.revision + self.partials, old.raw)
             updates.append(Incomplete(open_.sentence, reason, _common(open_.shown, text)))
         return updates
 
@@ -130,10 +91,10 @@ class Assembler:
     # -- which sentence ------------------------------------------------------------------------------------------------
 
     def _key(self, heard: Heard) -> Key:
-        channel = self._channels.setdefault(heard.channel_id, _Channel())
+        channel = self.channel(heard.channel_id)
         if heard.sentence_id is not None:
             key = (heard.channel_id, heard.sentence_id, 0)
-            if key not in self._open and key not in self._done:
+            if key not in self.open and key not in self.done:
                 if channel.last_id is not None and heard.sentence_id > channel.last_id + 1:
                     self.issues["id_gap"] += 1
                 channel.last_id = max(heard.sentence_id, channel.last_id or 0)
@@ -147,7 +108,7 @@ class Assembler:
                 if heard.begin_time == done.heard.begin_time:
                     if heard.end and _same(heard, done.heard):
                         return done.key
-                    last = (self._chains.get((heard.channel_id, heard.begin_time)) or [done])[-1]
+                    last = (self.chains.get((heard.channel_id, heard.begin_time)) or [done])[-1]
                     if _split(heard, last.heard) is None or _covered(heard, last.heard):
                         return last.key
                 elif done.heard.end_time is not None and heard.begin_time < done.heard.end_time - TOLERANCE:
@@ -162,30 +123,31 @@ class Assembler:
 
     def _is_open(self, heard: Heard) -> bool:
         if heard.sentence_id is not None:
-            return (heard.channel_id, heard.sentence_id, 0) in self._open
-        channel = self._channels.get(heard.channel_id)
-        return channel is not None and channel.open in self._open
+            return (heard.channel_id, heard.sentence_id, 0) in self.open
+        channel = self.channels.get(heard.channel_id)
+        return channel is not None and channel.open in self.open
 
     # -- partials ------------------------------------------------------------------------------------------------------
 
     def _partial(self, key: Key, heard: Heard, raw: bytes) -> Update | None:
-        open_ = self._open.get(key)
+        open_ = self.open.get(key)
         text, words = self._new_part(heard)
         if open_ is None:
             if not text and not words and not heard.begin:  # all of it is final already
                 self.issues["late_partial"] += 1
                 return None
-            sentence = _sentence(heard, next(self._indexes), text, words, 0, raw)
+            sentence = _sentence(heard, self.new_index(), text, words, 0, raw)
             stable, kept = _stable(sentence, None), 0
-            self._open[key] = open_ = _Open(sentence, heard, "")
+            self.open[key] = open_ = Open(key, sentence, _kept(heard, sentence), "")
         else:
             before = open_.sentence
             if _same(heard, open_.heard) and text == before.text:
-                self.issues["repeated_partial"] += 1
+                if self.partials:  # without, most are never looked at
+                    self.issues["repeated_partial"] += 1
                 return None
-            sentence = _sentence(heard, before.index, text, words, before.revision + 1, raw)
+            sentence = _sentence(heard, before.index, text, words, before.revision + self.partials, raw)
             stable, kept = _stable(sentence, before), _common(open_.shown, text)
-            open_.sentence, open_.heard = sentence, heard
+            open_.sentence, open_.heard = sentence, _kept(heard, sentence)
         if not self.partials:
             return None
         open_.shown = text
@@ -194,7 +156,7 @@ class Assembler:
     # -- finals --------------------------------------------------------------------------------------------------------
 
     def _final(
-        self, key: Key, done: _Done | None, heard: Heard, finality: str, usage: Usage | None, raw: bytes
+        self, key: Key, done: Done | None, heard: Heard, finality: str, usage: Usage | None, raw: bytes
     ) -> Update | None:
         if done is not None:
             alias = self._aliases.get(key)
@@ -217,21 +179,22 @@ class Assembler:
                 return self._amend_chain(key, heard, finality, raw, chain)
             text, words = rest
             begin = words[0].begin_time if words else None
-        open_ = self._open.pop(key, None)
-        index, revision = (open_.sentence.index, open_.sentence.revision + 1) if open_ else (next(self._indexes), 0)
+        open_ = self.open.pop(key, None)
+        index = open_.sentence.index if open_ else self.new_index()
+        revision = open_.sentence.revision + self.partials if open_ else 0
         if open_ is not None and open_.sentence.text and not text:
             self.issues["emptied"] += 1
         sentence = _sentence(heard, index, text, words, revision, raw, finality=finality, begin=begin)
         self.finals[index] = sentence
-        self._remember(_Done(key, heard, sentence))
+        self._remember(Done(key, _kept(heard, sentence), sentence))
         return Final(sentence, usage, 0 if open_ is None else _common(open_.shown, text))
 
-    def _chain(self, heard: Heard) -> list[_Done] | None:
+    def _chain(self, heard: Said) -> list[Done] | None:
         # The finals that a cumulative sentence would repeat: same channel, same begin. Two sentences that only share
         # their begin (a server that knows no times) are told apart by their first word, or else by their text.
         if heard.begin_time is None or not (heard.text or heard.words):
             return None
-        chain = self._chains.get((heard.channel_id, heard.begin_time))
+        chain = self.chains.get((heard.channel_id, heard.begin_time))
         if not chain:
             return None
         last = chain[-1].heard
@@ -239,7 +202,7 @@ class Assembler:
             return chain if heard.words[0].begin_time < last.end_time - TOLERANCE else None
         return chain if 2 * _common(heard.text, last.text) >= min(len(last.text), len(heard.text)) else None
 
-    def _new_part(self, heard: Heard) -> tuple[str, tuple[Word, ...]]:
+    def _new_part(self, heard: Said) -> tuple[str, tuple[Word, ...]]:
         """What of a partial is not final yet. Where a revision blurs that, word times decide, then its prefix."""
         chain = self._chain(heard)
         if not chain:
@@ -258,9 +221,9 @@ class Assembler:
             return _from_word(heard, first)
         return heard.text[_common(heard.text, last.text):].lstrip(), ()
 
-    def _amend_again(self, done: _Done, heard: Heard, finality: str, raw: bytes) -> Update | None:
+    def _amend_again(self, done: Done, heard: Heard, finality: str, raw: bytes) -> Update | None:
         # A final of a known key with other content.
-        chain = self._chains.get((done.heard.channel_id, done.heard.begin_time))
+        chain = self.chains.get((done.heard.channel_id, done.heard.begin_time))
         if not chain or done not in chain:
             return self._amend([done], done.key, heard, finality, raw, None)
         at = chain.index(done)
@@ -274,7 +237,7 @@ class Assembler:
                 return self._amend([done], done.key, heard, finality, raw, chain, rest)
         return self._amend(chain[: at + 1], done.key, heard, finality, raw, chain)
 
-    def _amend_chain(self, key: Key, heard: Heard, finality: str, raw: bytes, chain: list[_Done]) -> Update | None:
+    def _amend_chain(self, key: Key, heard: Heard, finality: str, raw: bytes, chain: list[Done]) -> Update | None:
         # A cumulative final that rewrites what was final: it stands for all it covers.
         end = heard.end_time
         covered = [done for done in chain if end is None or done.heard.end_time is None or done.heard.end_time <= end]
@@ -283,14 +246,14 @@ class Assembler:
         return self._amend(covered, key, heard, finality, raw, chain)
 
     def _amend(
-        self, covered: list[_Done], key: Key, heard: Heard, finality: str, raw: bytes, chain: list[_Done] | None,
+        self, covered: list[Done], key: Key, heard: Heard, finality: str, raw: bytes, chain: list[Done] | None,
         part: tuple[str, tuple[Word, ...]] | None = None,
     ) -> Update:  # fmt: skip
         # One sentence for all that is covered: the whole of `heard`, or the part of it that is not final elsewhere.
         text, words = part or (heard.text, heard.words)
         begin = heard.begin_time if part is None else words[0].begin_time if words else None
         replaced = [done.sentence for done in covered]
-        open_ = self._open.pop(key, None)
+        open_ = self.open.pop(key, None)
         if open_ is not None:
             replaced.append(open_.sentence)
         revision = max(sentence.revision for sentence in replaced) + 1
@@ -299,7 +262,7 @@ class Assembler:
         for old in replaced[1:]:
             self.finals.pop(old.index, None)
         self.issues["amended"] += 1
-        done = _Done(key, heard, sentence)
+        done = Done(key, heard, sentence)
         for old_done in covered:
             self._aliases[old_done.key] = old_done.heard
             old_done.into = done
@@ -312,14 +275,14 @@ class Assembler:
         self._remember(done, chained)
         return Amended(sentence, tuple(replaced))
 
-    def _drop(self, key: Key, heard: Heard, chain: list[_Done]) -> Update | None:
+    def _drop(self, key: Key, heard: Heard, chain: list[Done]) -> Update | None:
         # Nothing in this final is new. Was it shown as a partial, that has to go from the books.
         self.issues["late_final"] += 1
         last = chain[-1]
-        self._done[key] = last
+        self.done[key] = last
         self._aliases[key] = heard
-        open_ = self._open.pop(key, None)
-        channel = self._channels[heard.channel_id]
+        open_ = self.open.pop(key, None)
+        channel = self.channels[heard.channel_id]
         if channel.open == key:
             channel.open = None
         if open_ is None:
@@ -330,14 +293,16 @@ class Assembler:
         last.sentence = self.finals[old.index] = again
         return Amended(again, (old, open_.sentence))
 
-    def _remember(self, done: _Done, chained: bool = False) -> None:
+    def _remember(self, done: Done, chained: bool = False) -> None:
         channel, begin = done.heard.channel_id, done.heard.begin_time
-        self._done[done.key] = done
+        self.done[done.key] = done
         if begin is not None and done.heard.text and not chained:
-            chain = self._chains.setdefault((channel, begin), [])
+            chain = self.chains.setdefault((channel, begin), [])
             if not chain or _split(done.heard, chain[-1].heard) is not None:
                 chain.append(done)
-        state = self._channels[channel]
+        state = self.channels[channel]
+        if begin is not None and begin > state.newest:
+            state.newest = begin
         if state.open == done.key:
             state.open = None
         if done.key[1] is None and begin is not None:
@@ -345,14 +310,14 @@ class Assembler:
             state.begins.insert(at, begin)
             state.finals.insert(at, done)
 
-    def _forget(self, done: _Done) -> None:
+    def _forget(self, done: Done) -> None:
         if done.key[1] is None and done.heard.begin_time is not None:
-            state = self._channels[done.heard.channel_id]
+            state = self.channels[done.heard.channel_id]
             at = state.finals.index(done, bisect_left(state.begins, done.heard.begin_time))
             del state.begins[at], state.finals[at]
 
-    def _find(self, key: Key) -> _Done | None:
-        done = self._done.get(key)
+    def _find(self, key: Key) -> Done | None:
+        done = self.done.get(key)
         while done is not None and done.into is not None:
             done.into = done.into.into or done.into  # halves the way for the next who asks
             done = done.into
@@ -362,7 +327,7 @@ class Assembler:
 
 
 def _sentence(
-    heard: Heard, index: int, text: str, words: tuple[Word, ...], revision: int, raw: bytes | None, *,
+    heard: Said, index: int, text: str, words: tuple[Word, ...], revision: int, raw: bytes | None, *,
     finality: str | None = None, begin: int | None = None,
 ) -> Sentence:  # fmt: skip
     if finality is None:
@@ -373,15 +338,20 @@ def _sentence(
     )  # fmt: skip
 
 
+def _kept(heard: Heard, sentence: Sentence) -> Said:
+    # All of an event that is new is in its sentence, and kept once.
+    return sentence if sentence.words is heard.words and sentence.text == heard.text else heard
+
+
 _labels = attrgetter("begin_time", "end_time", "language", "emotion", "speaker_id")
 
 
-def _same(a: Heard, b: Heard) -> bool:
+def _same(a: Said, b: Said) -> bool:
     # Everything but the marks of the event itself: a repeat may come without sentence_begin or stash.
     return a.text == b.text and a.words == b.words and _labels(a) == _labels(b)
 
 
-def _split(heard: Heard, before: Heard) -> tuple[str, tuple[Word, ...]] | None:
+def _split(heard: Said, before: Said) -> tuple[str, tuple[Word, ...]] | None:
     """What of a cumulative sentence goes beyond ``before``; None where it does not start with it (or adds nothing)."""
     known = len(before.words)
     longer = 0 < known < len(heard.words)
@@ -409,18 +379,18 @@ def _alike(a: Word, b: Word) -> bool:
     return a.text == b.text and a.punctuation == b.punctuation and a.begin_time == b.begin_time
 
 
-def _covered(heard: Heard, final: Heard) -> bool:
+def _covered(heard: Said, final: Said) -> bool:
     """Whether ``final`` already says all that ``heard`` says."""
     if heard.words and final.words and len(heard.text) <= len(final.text):
         return len(heard.words) <= len(final.words) and all(map(_alike, heard.words, final.words))
     return final.text.startswith(heard.text)
 
 
-def _ends_before(heard: Heard, final: Heard) -> bool:
+def _ends_before(heard: Said, final: Said) -> bool:
     return heard.end_time is not None and final.end_time is not None and heard.end_time < final.end_time
 
 
-def _from_word(heard: Heard, first: int, before: str = "") -> tuple[str, tuple[Word, ...]]:
+def _from_word(heard: Said, first: int, before: str = "") -> tuple[str, tuple[Word, ...]]:
     """Text and words of a sentence from its word number ``first`` on."""
     words = heard.words[first:]
     if before and heard.text.startswith(before):

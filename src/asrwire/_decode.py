@@ -141,7 +141,8 @@ def body(value: object) -> Body:
             break
     for holder in (top, output, inner):
         if found.usage is None:
-            found.usage = _usage(holder)
+            held = mapping(holder, "usage", "")
+            found.usage = None if held is None else usage(held)
         if found.request_id is None:
             found.request_id = _text_or_none(holder.get("request_id"))
     if found.request_id is None and isinstance(top.get("object"), str):
@@ -292,16 +293,30 @@ def speaker(holder: dict[str, Any], prefix: str) -> int | str | None:
     return value if isinstance(value, str) else integer(holder, "speaker_id", prefix)
 
 
-def _usage(holder: dict[str, Any]) -> Usage | None:
-    usage = mapping(holder, "usage", "")
-    if usage is None:
-        return None
-    prompt, input_ = (mapping(usage, key, "usage.") for key in ("prompt_tokens_details", "input_tokens_details"))
+def usage(raw: dict[str, Any]) -> Usage:
+    """A ``usage`` object of any dialect."""
+    prompt, input_ = (mapping(raw, key, "usage.") for key in ("prompt_tokens_details", "input_tokens_details"))
     details = prompt or input_ or {}
-    seconds = [n for n in (_number(usage, "seconds"), _number(usage, "duration")) if n is not None]
+    seconds = [n for n in (_number(raw, "seconds"), _number(raw, "duration")) if n is not None]
     return Usage(
-        max(seconds, default=None), _first(usage, "input_tokens", "prompt_tokens"), _number(details, "audio_tokens"),
-        _first(usage, "output_tokens", "completion_tokens"), _number(usage, "total_tokens"), usage,
+        max(seconds, default=None), _first(raw, "input_tokens", "prompt_tokens"), _number(details, "audio_tokens"),
+        _first(raw, "output_tokens", "completion_tokens"), _number(raw, "total_tokens"), raw,
+    )  # fmt: skip
+
+
+def larger_usage(known: Usage | None, new: Usage | None) -> Usage | None:
+    """What holds after both: counts are cumulative for the whole request, so the largest seen, whatever the order; they
+    are never added."""
+    if known is None or new is None:
+        return known or new
+
+    def most(a: float | None, b: float | None) -> float | None:
+        return b if a is None else a if b is None else max(a, b)
+
+    return Usage(
+        most(known.seconds, new.seconds), most(known.input_tokens, new.input_tokens),
+        most(known.audio_tokens, new.audio_tokens), most(known.output_tokens, new.output_tokens),
+        most(known.total_tokens, new.total_tokens), new.raw,
     )  # fmt: skip
 
 

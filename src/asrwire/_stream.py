@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from . import _decode
 from ._assembler import Assembler, TextAssembler, Update
+from ._direct import DirectParser
 from ._errors import (
     ASRWireError,
     Closed,
@@ -26,7 +27,7 @@ from ._errors import (
     Truncated,
 )
 from ._limits import Limits
-from ._model import Final, Incomplete, Sentence, Usage
+from ._model import Final, Incomplete, Sentence
 from ._sse import ResultEventParser, ServerSentEvent
 from ._transcript import Transcript
 
@@ -67,14 +68,13 @@ class ResultStream:
         content_type: str | None = None, limits: Limits | None = None,
     ) -> None:  # fmt: skip
         self.issues: Counter[str] = Counter()
-        self.events = 0  # complete events so far
         self.at_end = False  # a terminal event came: nothing more needs to be read
         self.unframed = False  # set by a transport: only the closing of the connection ends this body
         self.http_status = http_status
         self._limits = limits or Limits()
         self._partials = partials
         self._media_type = (content_type or "").partition(";")[0].strip().lower()
-        self._parser: ResultEventParser | None = None
+        self._parser: DirectParser | None = None
         self._body = bytearray()  # of a JSON or error body; before the kind is known, what came first
         self._kind = "unknown" if 200 <= http_status < 300 else "error"
 
@@ -85,7 +85,6 @@ class ResultStream:
         self._text_raw: bytes | None = None
 
         self._known = _decode.Body()  # of the members that belong to the whole, the newest or the largest
-        self.request_id: str | None = None
         self._error: ASRWireError | None = None
         self._ended = False
         self._reason: str | None = None
@@ -105,8 +104,8 @@ class ResultStream:
             raise Closed("this stream has ended", sent="complete", partial=self.transcript)
         updates: list[Update] = []
         try:
-            if self._kind == "events":
-                self._feed(data, updates)
+            if self._parser is not None:
+                self._parser.take(data, updates, self._take_event)
             elif not self.at_end:
                 self._collect(data, updates)
         except ASRWireError as error:
@@ -140,16 +139,15 @@ class ResultStream:
         self._end(error, unfinished, updates)
         return updates
 
-    def _feed(self, data: bytes | bytearray | memoryview, updates: list[Update]) -> None:
-        assert self._parser is not None
-        try:
-            events = self._parser.feed(data)
-        except LimitExceeded as error:
-            for event in error.output:
-                self._take_event(event, updates)
-            raise
-        for event in events:
-            self._take_event(event, updates)
+    @property
+    def events(self) -> int:
+        """Complete events so far."""
+        return self._sentences.events
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of the request, as far as the body has named it."""
+        return self._sentences.request_id
 
     def _collect(self, data: bytes | bytearray | memoryview, updates: list[Update]) -> None:
         # Bodies that are not (yet) an event stream.
@@ -162,9 +160,9 @@ class ResultStream:
         if self._kind == "json" and len(self._body) > self._limits.event_size:
             most = self._limits.event_size
             raise LimitExceeded(f"the JSON body is larger than event_size ({most} bytes)", offset=most)
-        if self._kind == "events":
+        if self._parser is not None:
             first, self._body = bytes(self._body), bytearray()
-            self._feed(first, updates)
+            self._parser.take(first, updates, self._take_event)
 
     def _decide(self) -> None:
         # What the body is shows in its first byte: the services answer either kind to either request.
@@ -194,15 +192,35 @@ class ResultStream:
             if self._media_type:
                 self.issues["event_stream_as_other"] += 1
         self._kind = "events"
-        self._parser = ResultEventParser(self._limits.event_size, self._limits.event_lines)
+        self._parser = DirectParser(self._limits.event_size, self._limits.event_lines)
+        self._parser.keep(self._sentences)
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    def _take_event(self, event: ServerSentEvent, updates: list[Update]) -> None:
+    def _take_event(self, event: ServerSentEvent, updates: list[Update]) -> bool:
+        """Takes any event; returns whether ordinary ones that follow may be read directly."""
+        self._read_passed()
         if self.at_end:
             self.issues["after_end"] += 1
-            return
-        self.events += 1
+        else:
+            self._read_event(event, updates)
+        return not self.at_end
+
+    def _read_passed(self) -> None:
+        # The newest partials that were passed over undecoded, one an open sentence. Had they been looked at when they
+        # came, a wrong one would have ended the stream; now it costs what it said.
+        for payload in () if self._parser is None else self._parser.unread():
+            try:
+                value, repair = _decode.loads(payload)
+                for heard in _decode.body(value).sentences:
+                    self._sentences.hear(heard, usage=None, raw=payload, whole=False)
+            except DecodeError:
+                repair = "undecodable_partial"
+            if repair:
+                self.issues[repair] += 1
+
+    def _read_event(self, event: ServerSentEvent, updates: list[Update]) -> None:
+        self._sentences.events += 1
         payload = event.data_bytes
         stripped = payload.strip()
         status = _status(event)
@@ -248,7 +266,7 @@ class ResultStream:
             if self.at_end:
                 self.issues["after_end"] += 1
                 continue
-            self.events += bool(i)
+            self._sentences.events += bool(i)
             if value is None:
                 self._finish(updates)
             else:
@@ -263,19 +281,20 @@ class ResultStream:
                 error.event = self.events
                 error.args = (f"event {self.events}: {error}",)
             raise
+        books = self._sentences
         if body.request_id is not None:
-            if self.request_id is None:
-                self.request_id = body.request_id
-            elif body.request_id != self.request_id and body.failure is None:
+            if books.request_id is None:
+                books.request_id = body.request_id
+            elif body.request_id != books.request_id and body.failure is None:
                 self.issues["request_id_changed"] += 1
         known = self._known
         known.model = known.model or body.model
         known.created = body.created if known.created is None else known.created
-        known.usage = _larger(known.usage, body.usage)
+        books.usage = _decode.larger_usage(books.usage, body.usage)
         known.language = body.language or known.language
         known.emotion = body.emotion or known.emotion
         if body.sentences:
-            known.running_text = body.running_text
+            books.running_text = body.running_text
             for heard in body.sentences:
                 updates += self._sentences.hear(heard, usage=body.usage, raw=raw, whole=whole)
         elif body.text is not None or body.choices:
@@ -317,7 +336,7 @@ class ResultStream:
     def _finish_text(self, updates: list[Update], reason: str | None) -> None:
         if self._text_sentence is None and self._text.text and self._text_only:
             self._text_sentence = sentence = self._said(reason in (None, "length"))
-            usage = self._known.usage
+            usage = self._sentences.usage
             updates.append(Final(sentence, usage) if sentence.final else Incomplete(sentence, reason or "error"))
 
     def _said(self, final: bool) -> Sentence:
@@ -339,7 +358,7 @@ class ResultStream:
         # Too little to tell what it is: white space, a part of a BOM, or of the first field's name.
         return not _BOM.startswith(bytes(self._body)) and bool(self._body.removeprefix(_BOM).strip())
 
-    def _finish_events(self, parser: ResultEventParser, updates: list[Update]) -> bool:
+    def _finish_events(self, parser: DirectParser, updates: list[Update]) -> bool:
         if not parser.unfinished:
             return False
         events = parser.feed(b"\n")  # ends the open line: an `id` after data has begun an event that never came
@@ -355,7 +374,7 @@ class ResultStream:
                 if len(lines) == 1:
                     self._take_event(event, updates)
                 else:
-                    self.events += 1
+                    self._sentences.events += 1
                     self._take_lines(whole, updates)
         return cut and not self.at_end
 
@@ -370,13 +389,14 @@ class ResultStream:
             raise DecodeError(f"{wrong}; the body begins {_excerpt(self._body)}", offset=wrong.offset) from None
         if repair:
             self.issues[repair] += 1
-        self.events += 1
+        self._sentences.events += 1
         self._take_body(value, body, updates, whole=True)
         if self._text_seen and self._known.finish_reason is None:
             self._known.finish_reason = "stop"  # a whole body is a whole answer
         return False
 
     def _end(self, error: BaseException | None, unfinished: bool, updates: list[Update]) -> None:
+        self._read_passed()
         self._ended = True
         reason: str | None = None
         heard = self._sentences.finals or self._text_seen or self._sentences.silent
@@ -405,11 +425,11 @@ class ResultStream:
 
     def _cross_check(self) -> None:
         # `output.text` is the running text of the sentence or of all of them; a difference is reported, not repaired.
-        if self._known.running_text is None:
+        if self._sentences.running_text is None:
             return
         finals = list(self._sentences.finals.values())
         said = "".join("".join([s.text for s in finals]).split())
-        running = "".join(self._known.running_text.split())
+        running = "".join(self._sentences.running_text.split())
         if running not in (said, "".join(finals[-1].text.split()) if finals else said):
             self.issues["text_mismatch"] += 1
 
@@ -445,7 +465,7 @@ class ResultStream:
             failure = _decode.failure(_decode.loads(payload)[0])
         failure = failure or _decode.Failure(None, body.decode("utf-8", "replace").strip(), None)
         if failure.no_speech:
-            self.request_id = self.request_id or failure.request_id
+            self._sentences.request_id = self.request_id or failure.request_id
             self._sentences.silent = self.at_end = True
             return
         raise HTTPStatusError(
@@ -458,6 +478,7 @@ class ResultStream:
     @property
     def transcript(self) -> Transcript:
         """Everything received so far: finals in the order handed out, then what is open."""
+        self._read_passed()
         known, sentences, complete = self._known, self._sentences.sentences, self._ended and self._reason is None
         if self._text_only and self._text.text:
             sentences = (self._text_sentence or self._said(False),)
@@ -466,7 +487,7 @@ class ResultStream:
             language=known.language or _shared(s.language for s in sentences),
             emotion=known.emotion or _shared(s.emotion for s in sentences),
             no_speech=complete and not any(s.text for s in sentences), timed=not self._text_only, issues=self.issues,
-            usage=known.usage, model=known.model, created=known.created, finish_reason=known.finish_reason,
+            usage=self._sentences.usage, model=known.model, created=known.created, finish_reason=known.finish_reason,
         )  # fmt: skip
 
 
@@ -485,21 +506,6 @@ def _status(event: ServerSentEvent) -> int | None:
         if text.startswith("HTTP_STATUS/") and text[12:].isascii() and text[12:].isdigit() and len(text) == 15:
             return int(text[12:])
     return None
-
-
-def _larger(known: Usage | None, new: Usage | None) -> Usage | None:
-    # Counts are cumulative for the whole request: the largest seen holds, whatever the order; they are never added.
-    if known is None or new is None:
-        return known or new
-
-    def most(a: float | None, b: float | None) -> float | None:
-        return b if a is None else a if b is None else max(a, b)
-
-    return Usage(
-        most(known.seconds, new.seconds), most(known.input_tokens, new.input_tokens),
-        most(known.audio_tokens, new.audio_tokens), most(known.output_tokens, new.output_tokens),
-        most(known.total_tokens, new.total_tokens), new.raw,
-    )  # fmt: skip
 
 
 def _shared(values: Iterator[str | None]) -> str | None:

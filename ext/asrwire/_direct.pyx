@@ -1,0 +1,776 @@
+# cython: auto_pickle=False, autotestdict=False, wraparound=False, boundscheck=False
+# The direct reader: ordinary events of a recognition stream, read in place into the stream's books.
+#
+# Knows: the layout of an ordinary event, and the plain case of each rule of `Assembler`. Must not know: any other case.
+# What is unusual in the least (an unknown envelope, a member of another type, an id that is no successor, a begin that is
+# not after every final one, an error, a heartbeat) is left, whole and in order, to the readable path: `_decode` after
+# orjson, and `Assembler`, whose books this keeps too. Which of the two took an event cannot be told from the outside.
+#
+# Without partials an event is walked to find whether it is final, and nothing is made of one that is not: 0.3 us instead
+# of 7 us with orjson and dataclasses. Only the newest one passed over is kept, once a read, and decoded when the stream
+# ends or somebody asks. With partials, words whose bytes are those of the event before are its words: 1 us an event.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp
+
+from ._books cimport Books, Channel, Done, Open
+from ._model cimport Final, Partial, Sentence, Usage, Word, place
+from ._sse cimport ResultEventParser
+
+import orjson
+
+from . import _decode
+from ._errors import DecodeError
+
+
+cdef extern from "Python.h":
+    str PyUnicode_DecodeASCII(const char* s, Py_ssize_t size, const char* errors)
+    str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
+    const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
+
+cdef extern from "scan.h":
+    ctypedef const unsigned char* json_at
+    ctypedef struct json_string:
+        json_at data
+        Py_ssize_t size
+        int flags
+    ctypedef struct json_speaker:
+        int kind
+        int64_t number
+        json_string text
+    ctypedef struct json_word:
+        int32_t begin_time
+        int32_t end_time
+        json_string text
+        json_string punctuation
+        int fixed
+        json_speaker speaker
+    enum:
+        JSON_NO_TIME
+        JSON_ESCAPED
+        JSON_NON_ASCII
+    json_at json_space(json_at at, json_at end) noexcept
+    json_at json_read_name(json_at at, json_at end, json_string* name) noexcept
+    json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
+    json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
+    json_at json_read_integer(json_at at, json_at end, int64_t* out) noexcept
+    json_at json_read_time(json_at at, json_at end, int32_t* out) noexcept
+    json_at json_read_boolean(json_at at, json_at end, int* out) noexcept
+    json_at json_read_speaker(json_at at, json_at end, int check, json_speaker* out) noexcept
+    json_at json_read_word(json_at at, json_at end, int check, json_word* out) noexcept
+    json_at json_check_value(json_at at, json_at end, int depth) noexcept
+    json_at json_skip_value(json_at at, json_at end) noexcept
+    json_at json_skip_container(json_at at, json_at end) noexcept
+    bint json_is(json_at at, json_at end, const char* literal) noexcept
+    bint json_named(json_string name, const char* literal) noexcept
+    bint json_utf8_valid(json_at at, Py_ssize_t size) noexcept
+    Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
+
+
+cdef struct Heard:              # one ordinary event
+    int64_t sentence_id
+    int64_t channel_id
+    int32_t begin_time
+    int32_t end_time
+    json_string text
+    json_string language
+    json_string emotion
+    json_speaker speaker
+    int final
+    int begin
+    json_at words               # its array, NULL where there is none
+    bint spoken                 # there are words
+    json_string request_id      # size -1: null or absent, and so on
+    json_string running_text
+    json_string usage           # an object, as JSON
+
+cdef struct Place:              # of one word, in the payload of its sentence
+    Py_ssize_t at
+    Py_ssize_t size
+    Py_ssize_t text_at
+    Py_ssize_t text_size
+
+cdef bint enabled = True
+
+
+def use(bint direct):
+    global enabled
+    enabled = direct
+
+
+cdef str text_of(json_string piece):
+    # None where it is not valid after all; "" for null.
+    cdef unsigned char* plain
+    cdef Py_ssize_t size
+    if piece.size <= 0:
+        return ""
+    if piece.flags == 0:
+        return PyUnicode_DecodeASCII(<const char*>piece.data, piece.size, NULL)
+    try:
+        if not piece.flags & JSON_ESCAPED:
+            return PyUnicode_DecodeUTF8(<const char*>piece.data, piece.size, NULL)
+        plain = <unsigned char*>malloc(piece.size)
+        if plain == NULL:
+            raise MemoryError
+        try:
+            size = json_unescape(piece.data, piece.size, plain)
+            return None if size < 0 else PyUnicode_DecodeUTF8(<const char*>plain, size, NULL)
+        finally:
+            free(plain)
+    except UnicodeDecodeError:
+        return None
+
+
+cdef object speaker_of(json_speaker speaker):
+    # False where it is not valid after all.
+    if speaker.kind == 0:
+        return None
+    if speaker.kind == 1:
+        return speaker.number
+    text = text_of(speaker.text)
+    return False if text is None else text
+
+
+cdef inline object time_of(int32_t ms):
+    return None if ms == JSON_NO_TIME else ms
+
+
+cdef Py_ssize_t common(str a, str b):
+    # Length of the longest common prefix.
+    cdef Py_ssize_t i, size = min(len(a), len(b))
+    for i in range(size):
+        if a[i] != b[i]:
+            return i
+    return size
+
+
+cdef Py_ssize_t stable_in(Sentence sentence, Sentence before):
+    # `_assembler._stable`, which says what it is.
+    cdef Py_ssize_t i, at = 0, start = 0, stop = 0, fixed = 0, agreed = 0, count = len(sentence.words), size
+    cdef Word word, old
+    if before is not None and count == 0:
+        return common(before.text, sentence.text)
+    while fixed < count and (<Word>sentence.words[fixed]).fixed is True:
+        fixed += 1
+    if before is not None:
+        size = min(count, len(before.words))
+        while agreed < size:
+            word = <Word>sentence.words[agreed]
+            old = <Word>before.words[agreed]
+            if word is not old and (word.text != old.text or word.punctuation != old.punctuation):
+                break
+            agreed += 1
+    size = max(fixed, agreed)
+    for i in range(size):
+        if not place(sentence.text, <Word>sentence.words[i], &at, &start, &stop):
+            for span in reversed(sentence.spans()[:size]):
+                if span is not None:
+                    return span[1]
+            return 0
+    return stop
+
+
+cdef bint same_word(Word a, Word b):
+    return a is b or (a.end_time == b.end_time and a.begin_time == b.begin_time and a.fixed is b.fixed
+                      and a.text == b.text and a.punctuation == b.punctuation and a.speaker_id == b.speaker_id)
+
+
+cdef bint same(Sentence a, Sentence b):
+    # `_assembler._same`, of two states of one sentence.
+    cdef Py_ssize_t i, count = len(a.words)
+    if count != len(b.words) or a.text != b.text:
+        return False
+    for i in range(count - 1, -1, -1):      # what changes is at the end
+        if not same_word(<Word>a.words[i], <Word>b.words[i]):
+            return False
+    return (a.begin_time == b.begin_time and a.end_time == b.end_time and a.language == b.language
+            and a.emotion == b.emotion and a.speaker_id == b.speaker_id)
+
+
+cdef bint is_plain_usage(Usage usage):
+    return (type(usage.seconds) is int and usage.input_tokens is None and usage.audio_tokens is None
+            and usage.output_tokens is None and usage.total_tokens is None)
+
+
+cdef Usage usage_of(dict raw):
+    # None where a count has a wrong type.
+    cdef Usage usage
+    if len(raw) == 1:
+        seconds = raw.get("duration", raw.get("seconds"))
+        if type(seconds) is int and seconds >= 0:
+            usage = Usage.__new__(Usage)
+            usage.seconds = seconds
+            usage.raw = raw
+            return usage
+    try:
+        return _decode.usage(raw)
+    except DecodeError:
+        return None
+
+
+cdef class DirectParser(ResultEventParser):
+    cdef Books books
+    cdef object slow            # what takes the other events, during a call of `take`
+    cdef bint direct
+    cdef json_at start          # of this event
+    cdef Heard heard
+    cdef Open current           # the sentence of the newest event, where this reader took it
+    cdef Channel channel        # of this id
+    cdef int64_t channel_id
+    cdef const char* passed     # the newest event of `current`, passed over and not yet copied
+    cdef Py_ssize_t passed_size
+    cdef bint unread_kept       # some open sentence has an event that was passed over
+    cdef object plain_comments  # comments that were looked at and say nothing
+    cdef bytes known_usage
+    cdef object usage           # made of `known_usage`
+    cdef str mark               # the punctuation of the newest word that had any
+    cdef tuple words            # of this event
+    cdef Place* places          # of the words of `shared`
+    cdef Place* fresh           # of this event's
+    cdef PyObject** found
+    cdef Py_ssize_t room
+    cdef Sentence shared        # the newest state made here; its words are looked for in the next event
+
+    def __cinit__(self, max_event_size=8 * 1024 * 1024, max_event_lines=65536):
+        self.mark = ""
+        self.words = ()
+
+    def __dealloc__(self):
+        free(self.places)
+        free(self.fresh)
+        free(self.found)
+
+    def keep(self, Books books not None):
+        self.books = books
+        self.direct = enabled
+
+    def take(self, data, list updates not None, slow not None):
+        self.slow = slow
+        try:
+            self.take_input(data, updates)
+        finally:
+            self.slow = None
+            self.keep_passed()
+
+    def unread(self):
+        cdef list payloads = []
+        cdef Channel channel
+        cdef Open open_
+        self.keep_passed()
+        if self.unread_kept:    # and there are books
+            self.unread_kept = False
+            for open_ in self.books.open.values():
+                if open_.passed_over:
+                    payloads.append(open_.unread)
+                    open_.unread = None
+                    open_.passed_over = False
+            for channel in self.books.channels.values():
+                channel.passed_over = 0
+        return payloads
+
+    cdef int keep_passed(self) except -1:
+        # What was passed over lies in the input of this call; before another sentence, or the next call, it is copied.
+        if self.passed != NULL:
+            self.current.unread = PyBytes_FromStringAndSize(self.passed, self.passed_size)
+            self.unread_kept = True
+            self.passed = NULL
+        return 0
+
+    cdef int on_event(self, const char* data, Py_ssize_t size, list out) except -1:
+        if self.slow is None:
+            return ResultEventParser.on_event(self, data, size, out)
+        if self.direct and self.is_plain() and self.enter_event(<json_at>data, <json_at>data + size, out):
+            self.books.events += 1
+            return 0
+        self.keep_passed()
+        self.current = None
+        self.shared = None
+        self.known_usage = None
+        self.direct = self.slow(self.make_event(data, size), out) and self.direct
+        return 0
+
+    cdef bint is_plain(self) except -1:
+        # Neither the event's type nor a comment says anything about it.
+        if self.event_type is not None and (self.event_type == "error" or self.event_type == "done"):
+            return False
+        if self.comments is None or self.comments is self.plain_comments:
+            return self.block_comments is None
+        if self.block_comments is not None or ("HTTP_STATUS/" in self.comments[0]
+                                               and self.comments[0].strip() != "HTTP_STATUS/200"):
+            return False
+        self.plain_comments = self.comments
+        return True
+
+    # -- the JSON of one event ----------------------------------------------------------------------------------------
+
+    cdef bint read(self, json_at at, json_at end, bint skim) except -1:
+        # Whether it is ordinary; then `heard` and, unless it is only skimmed, `words` are what it says.
+        cdef json_string name
+        cdef int more = 1
+        cdef bint output = False
+        self.start = at
+        self.heard.request_id.size = self.heard.running_text.size = self.heard.usage.size = -1
+        at = json_space(at, end)
+        if at >= end or at[0] != c"{":
+            return False
+        at = json_space(at + 1, end)
+        while more:
+            at = json_read_name(at, end, &name)
+            if at == NULL:
+                return False
+            if json_named(name, "output"):
+                if output:
+                    return False
+                output = True
+                at = self.read_output(at, end, skim)
+            elif json_named(name, "request_id"):
+                if self.heard.request_id.size >= 0:
+                    return False
+                at = json_read_text(at, end, True, &self.heard.request_id)
+            elif json_named(name, "usage"):
+                if self.heard.usage.size >= 0:
+                    return False
+                at = self.read_usage(at, end)
+            else:
+                at = self.read_other(at, end, name, skim)
+            if at != NULL:
+                at = json_next(at, end, c"}", &more)
+            if at == NULL:
+                return False
+        return output and json_space(at, end) == end
+
+    cdef json_at read_other(self, json_at at, json_at end, json_string name, bint skim) except? NULL:
+        # A member that says nothing here. Those that could say something elsewhere must say nothing.
+        if (name.flags or json_named(name, "code") or json_named(name, "message") or json_named(name, "error")
+                or json_named(name, "header") or json_named(name, "model") or json_named(name, "created")
+                or json_named(name, "output") or json_named(name, "usage") or json_named(name, "request_id")
+                or json_named(name, "sentences")):
+            if json_is(at, end, "null"):
+                return at + 4
+            if at + 1 < end and at[0] == c'"' and at[1] == c'"' and (json_named(name, "code")
+                                                                     or json_named(name, "message")):
+                return at + 2
+            return NULL
+        return json_skip_value(at, end) if skim else json_check_value(at, end, 0)
+
+    cdef json_at read_output(self, json_at at, json_at end, bint skim) except? NULL:
+        cdef json_string name
+        cdef int more = 1
+        cdef bint sentence = False
+        if at >= end or at[0] != c"{":
+            return NULL
+        at = json_space(at + 1, end)
+        while more and at != NULL:
+            at = json_read_name(at, end, &name)
+            if at == NULL:
+                return NULL
+            if json_named(name, "sentence"):
+                if sentence:
+                    return NULL
+                sentence = True
+                at = self.read_sentence(at, end, skim)
+            elif json_named(name, "text"):
+                if self.heard.running_text.size >= 0:
+                    return NULL
+                at = json_read_text(at, end, not skim, &self.heard.running_text)
+            else:
+                at = self.read_other(at, end, name, skim)
+            if at != NULL:
+                at = json_next(at, end, c"}", &more)
+        return at if sentence else NULL
+
+    cdef json_at read_sentence(self, json_at at, json_at end, bint skim) except? NULL:
+        cdef Heard* heard = &self.heard
+        cdef json_string name
+        cdef int64_t known = 0, bit
+        cdef int more = 1, flag = -1
+        heard.sentence_id = -1
+        heard.channel_id = 0
+        heard.begin_time = heard.end_time = JSON_NO_TIME
+        heard.text.size = heard.language.size = heard.emotion.size = -1
+        heard.speaker.kind = 0
+        heard.final = heard.begin = -1
+        heard.words = NULL
+        heard.spoken = False
+        self.words = ()
+        if at >= end or at[0] != c"{":
+            return NULL
+        at = json_space(at + 1, end)
+        while more:
+            at = json_read_name(at, end, &name)
+            if at == NULL:
+                return NULL
+            bit = 0
+            if json_named(name, "words"):
+                bit = 1
+                if json_is(at, end, "null"):
+                    at += 4
+                elif at < end and at[0] == c"[":
+                    heard.words = at
+                    at = json_skip_container(at, end) if skim else self.read_words(at, end)
+                    if at == NULL:
+                        return NULL
+                    heard.spoken = json_space(heard.words + 1, end)[0] != c"]"
+                else:
+                    return NULL
+            elif json_named(name, "text"):
+                bit = 2
+                at = json_read_text(at, end, False, &heard.text)
+            elif json_named(name, "sentence_id"):
+                bit = 4
+                at = json_read_integer(at, end, &heard.sentence_id)
+            elif json_named(name, "begin_time"):
+                bit = 8
+                at = json_read_time(at, end, &heard.begin_time)
+            elif json_named(name, "end_time"):
+                bit = 16
+                at = json_read_time(at, end, &heard.end_time)
+            elif json_named(name, "channel_id"):
+                bit = 32
+                if json_is(at, end, "null"):
+                    at += 4
+                else:
+                    at = json_read_integer(at, end, &heard.channel_id)
+            elif json_named(name, "speaker_id"):
+                bit = 64
+                at = json_read_speaker(at, end, False, &heard.speaker)
+            elif json_named(name, "sentence_end"):
+                bit = 128
+                at = json_read_boolean(at, end, &heard.final)
+            elif json_named(name, "sentence_begin"):
+                bit = 256
+                at = json_read_boolean(at, end, &heard.begin)
+            elif json_named(name, "heartbeat"):
+                bit = 512
+                at = json_read_boolean(at, end, &flag)
+                if flag == 1:
+                    return NULL
+            elif json_named(name, "stash"):
+                bit = 1024
+                at = at + 4 if json_is(at, end, "null") else NULL
+            elif json_named(name, "language"):
+                bit = 2048
+                at = json_read_text(at, end, False, &heard.language)
+            elif json_named(name, "emotion"):
+                bit = 4096
+                at = json_read_text(at, end, False, &heard.emotion)
+            else:
+                if name.flags and not json_utf8_valid(name.data, name.size):
+                    return NULL
+                at = json_skip_value(at, end) if skim else json_check_value(at, end, 0)
+            if known & bit:
+                return NULL
+            known |= bit
+            if at != NULL:
+                at = json_next(at, end, c"}", &more)
+            if at == NULL:
+                return NULL
+        return at if heard.sentence_id >= 0 and heard.final >= 0 and heard.begin_time != JSON_NO_TIME else NULL
+
+    cdef json_at read_usage(self, json_at at, json_at end) noexcept:
+        if json_is(at, end, "null"):
+            return at + 4
+        if at >= end or at[0] != c"{":
+            return NULL
+        self.heard.usage.data = at
+        at = json_check_value(at, end, 0)
+        self.heard.usage.size = at - self.heard.usage.data
+        return at
+
+    cdef json_at read_words(self, json_at at, json_at end) except? NULL:
+        # Words whose bytes are those of the same word in `shared` are that word. Most are: 0.4 us an event instead of 2.
+        cdef json_at old_data = NULL
+        cdef tuple old = ()
+        cdef json_word said
+        cdef Word word
+        cdef Place* place
+        cdef Py_ssize_t count = 0, i
+        cdef int more = 1
+        if self.shared is not None:
+            old = self.shared.words
+            old_data = <json_at>PyBytes_AS_STRING(self.shared.raw)
+        at = json_space(at + 1, end)
+        if at < end and at[0] == c"]":
+            return at + 1
+        try:
+            while more:
+                if count == self.room:
+                    self.make_room()
+                place = &self.fresh[count]
+                place.at = at - self.start
+                if count < len(old) and end - at >= self.places[count].size and memcmp(
+                        at, old_data + self.places[count].at, self.places[count].size) == 0:
+                    word = <Word>old[count]
+                    place.size = self.places[count].size
+                    place.text_at = self.places[count].text_at - self.places[count].at + place.at
+                    place.text_size = self.places[count].text_size
+                    at += place.size
+                else:
+                    at = json_read_word(at, end, False, &said)
+                    if at == NULL:
+                        return NULL
+                    place.size = at - self.start - place.at
+                    place.text_size = said.text.size
+                    place.text_at = said.text.data - self.start if said.text.size > 0 else 0
+                    word = Word.__new__(Word)
+                    word.begin_time = time_of(said.begin_time)
+                    word.end_time = time_of(said.end_time)
+                    if count < len(old) and said.text.size > 0 and said.text.size == self.places[count].text_size and (
+                            memcmp(said.text.data, old_data + self.places[count].text_at, said.text.size) == 0):
+                        word.text = (<Word>old[count]).text
+                    else:
+                        word.text = text_of(said.text)
+                    word.punctuation = self.mark_of(said.punctuation)
+                    word.fixed = None if said.fixed < 0 else said.fixed == 1
+                    word.speaker_id = speaker_of(said.speaker)
+                    if word.text is None or word.punctuation is None or word.speaker_id is False:
+                        return NULL
+                Py_INCREF(word)
+                self.found[count] = <PyObject*>word
+                count += 1
+                at = json_next(at, end, c"]", &more)
+                if at == NULL:
+                    return NULL
+            self.words = PyTuple_New(count)
+            for i in range(count):
+                PyTuple_SET_ITEM(self.words, i, <object>self.found[i])
+            count = 0
+            return at
+        finally:
+            for i in range(count):
+                Py_XDECREF(self.found[i])
+
+    cdef int make_room(self) except -1:
+        cdef Py_ssize_t room = 2 * self.room + 32
+        cdef void* moved = realloc(self.places, room * sizeof(Place))
+        if moved == NULL:
+            raise MemoryError
+        self.places = <Place*>moved
+        moved = realloc(self.fresh, room * sizeof(Place))
+        if moved == NULL:
+            raise MemoryError
+        self.fresh = <Place*>moved
+        moved = realloc(self.found, room * sizeof(PyObject*))
+        if moved == NULL:
+            raise MemoryError
+        self.found = <PyObject**>moved
+        self.room = room
+        return 0
+
+    cdef str mark_of(self, json_string piece):
+        cdef Py_ssize_t size
+        cdef const char* known
+        if piece.size <= 0:
+            return ""
+        known = utf8_of(self.mark, &size)
+        if size != piece.size or piece.flags & JSON_ESCAPED or memcmp(known, piece.data, size) != 0:
+            found = text_of(piece)
+            if found is None:
+                return None
+            self.mark = found
+        return self.mark
+
+    # -- what it means ------------------------------------------------------------------------------------------------
+
+    cdef bint enter_event(self, json_at data, json_at end, list out) except -1:
+        # Whether the event was taken into the books; nothing is changed if not.
+        cdef Heard* heard = &self.heard
+        cdef Books books = self.books
+        cdef Open open_ = None
+        cdef tuple key
+        cdef bint is_new = False
+        cdef const char* known
+        cdef Py_ssize_t size
+        if not self.read(data, end, not books.partials):
+            return False
+        if heard.request_id.size >= 0:
+            if books.request_id is None:
+                return False
+            known = utf8_of(books.request_id, &size)
+            if heard.request_id.flags & JSON_ESCAPED or heard.request_id.size != size or memcmp(
+                    known, heard.request_id.data, size) != 0:
+                return False
+        if self.channel is None or self.channel_id != heard.channel_id:
+            self.channel = books.channels.get(heard.channel_id)
+            self.channel_id = heard.channel_id
+            if self.channel is None:
+                return False
+        if heard.begin_time <= self.channel.newest:
+            return False
+        open_ = self.current
+        if open_ is None or open_.sentence.channel_id != heard.channel_id or open_.sentence.sentence_id != heard.sentence_id:
+            key = (heard.channel_id, heard.sentence_id, 0)
+            open_ = books.open.get(key)
+            if open_ is None:
+                is_new = self.channel.last_id is not None and heard.sentence_id == self.channel.last_id + 1
+                if not is_new:
+                    return False
+            elif open_.heard is not open_.sentence:
+                return False
+        else:
+            key = open_.key
+        if heard.final:
+            if heard.text.size <= 0:
+                return False
+            if not books.partials and not self.read(data, end, False):
+                return False
+            return self.enter_final(key, open_, PyBytes_FromStringAndSize(<const char*>data, end - data), out)
+        if is_new and heard.text.size <= 0 and not heard.spoken and (heard.begin != 1 or heard.sentence_id == 0):
+            return False
+        if books.partials:
+            return self.enter_partial(key, open_, PyBytes_FromStringAndSize(<const char*>data, end - data), out)
+        if heard.usage.size >= 0 and not self.take_usage():
+            return False
+        if self.current is not open_ or is_new:
+            self.keep_passed()
+            if is_new:
+                open_ = self.begin_unread(key)
+            self.current = open_
+        if not open_.passed_over:
+            open_.passed_over = True
+            self.channel.passed_over += 1
+        self.passed = <const char*>data
+        self.passed_size = end - data
+        if self.passed != self.view:        # it lies in a buffer of the parser, which the next event overwrites
+            self.keep_passed()
+        return True
+
+    cdef Open begin_unread(self, tuple key):
+        # A sentence whose events are all passed over so far: it has its place, and no text.
+        cdef Sentence sentence = Sentence.__new__(Sentence, 0)
+        cdef Open open_
+        sentence.index = self.books.new_index()
+        sentence.sentence_id = key[1]
+        sentence.channel_id = key[0]
+        sentence.begin_time = time_of(self.heard.begin_time)
+        open_ = Open.__new__(Open, key, sentence, sentence, "")
+        self.channel.last_id = key[1]
+        self.books.open[key] = open_
+        return open_
+
+    cdef Sentence make_sentence(self, tuple key, bytes raw):
+        # None where a text is not valid after all.
+        cdef Heard* heard = &self.heard
+        cdef Sentence sentence = Sentence.__new__(Sentence, 0)
+        sentence.sentence_id = key[1]
+        sentence.channel_id = heard.channel_id
+        sentence.begin_time = time_of(heard.begin_time)
+        sentence.end_time = time_of(heard.end_time)
+        sentence.text = text_of(heard.text)
+        sentence.words = self.words
+        if heard.language.size >= 0:
+            sentence.language = text_of(heard.language)
+            if sentence.language is None:
+                return None
+        if heard.emotion.size >= 0:
+            sentence.emotion = text_of(heard.emotion)
+            if sentence.emotion is None:
+                return None
+        sentence.speaker_id = speaker_of(heard.speaker)
+        sentence.raw = raw
+        return None if sentence.text is None or sentence.speaker_id is False else sentence
+
+    cdef bint take_usage(self) except -1:
+        # `usage` of this event, into the books; counts are cumulative, and most events repeat the last ones.
+        cdef json_string said = self.heard.usage
+        cdef Usage known
+        if self.known_usage is not None and len(self.known_usage) == said.size and memcmp(
+                PyBytes_AS_STRING(self.known_usage), said.data, said.size) == 0:
+            return True
+        payload = PyBytes_FromStringAndSize(<const char*>said.data, said.size)
+        usage = usage_of(orjson.loads(payload))
+        if usage is None:
+            return False
+        known = self.books.usage
+        if known is None or (is_plain_usage(known) and is_plain_usage(usage) and known.seconds <= usage.seconds):
+            self.books.usage = usage
+        else:
+            self.books.usage = _decode.larger_usage(known, usage)
+        self.known_usage = payload
+        self.usage = usage
+        return True
+
+    cdef bint enter_final(self, tuple key, Open open_, bytes raw, list out) except -1:
+        cdef Heard* heard = &self.heard
+        cdef Books books = self.books
+        cdef Sentence sentence = self.make_sentence(key, raw)
+        cdef str running = None
+        cdef Final update
+        cdef Done done
+        if sentence is None or self.channel.passed_over > (open_ is not None and open_.passed_over):
+            return False        # the other one is to be heard first: it may be the beginning of this
+        if heard.running_text.size >= 0:
+            if heard.running_text.size == heard.text.size and memcmp(
+                    heard.running_text.data, heard.text.data, heard.text.size) == 0:
+                running = sentence.text
+            else:
+                running = text_of(heard.running_text)
+        if heard.usage.size >= 0 and not self.take_usage():
+            return False
+        if self.current is not open_:
+            self.keep_passed()
+        self.passed = NULL
+        self.current = None
+        update = Final.__new__(Final, sentence)
+        if heard.usage.size >= 0:
+            update.usage = self.usage
+        if open_ is None:
+            sentence.index = books.new_index()
+            self.channel.last_id = key[1]
+        else:
+            sentence.index = open_.sentence.index
+            sentence.revision = open_.sentence.revision + books.partials
+            update.kept = common(open_.shown, sentence.text)
+            self.channel.passed_over -= open_.passed_over
+            del books.open[key]
+        sentence.final = True
+        sentence.finality = "sentence_end"
+        done = Done.__new__(Done, key, sentence, sentence)
+        books.finals[sentence.index] = sentence
+        books.done[key] = done
+        books.chains[(heard.channel_id, sentence.begin_time)] = [done]
+        books.running_text = running
+        self.channel.newest = heard.begin_time
+        self.keep_places(sentence)
+        out.append(update)
+        return True
+
+    cdef bint enter_partial(self, tuple key, Open open_, bytes raw, list out) except -1:
+        cdef Books books = self.books
+        cdef Sentence before = None, sentence = self.make_sentence(key, raw)
+        cdef Partial update
+        cdef Py_ssize_t kept = 0
+        if sentence is None or (self.heard.usage.size >= 0 and not self.take_usage()):
+            return False
+        if open_ is None:
+            sentence.index = books.new_index()
+            open_ = Open.__new__(Open, key, sentence, sentence, "")
+            self.channel.last_id = key[1]
+            books.open[key] = open_
+        else:
+            before = open_.sentence
+            if same(sentence, before):
+                books.issues["repeated_partial"] += 1
+                return True
+            sentence.index = before.index
+            sentence.revision = before.revision + 1
+            kept = common(open_.shown, sentence.text)
+            open_.sentence = open_.heard = sentence
+        self.current = open_
+        self.keep_places(sentence)
+        open_.shown = sentence.text
+        update = Partial.__new__(Partial, sentence)
+        update.kept = kept
+        update.stable = stable_in(sentence, before)
+        out.append(update)
+        return True
+
+    cdef int keep_places(self, Sentence sentence) except -1:
+        # From here on words are looked for in this state.
+        self.places, self.fresh = self.fresh, self.places
+        self.shared = sentence
+        return 0
