@@ -22,9 +22,9 @@ TOP_LEVEL = {
 # From the ground up. A module may import from lower floors, and on its own floor from modules named before it.
 FLOORS = [
     ["_errors", "_sse", "_chunked", "_scan"],
-    ["_limits", "_model", "_timeline"],
+    ["_limits", "_model", "_books", "_timeline"],
     [
-        "_decode", "_assembler", "_codes", "_audio", "_task", "_options", "_requests", "_retry", "formats",
+        "_decode", "_assembler", "_direct", "_codes", "_audio", "_task", "_options", "_requests", "_retry", "formats",
         "_transcript", "_files",
     ],
     ["_stream", "_talk", "_single", "_many", "_tasks", "_net"],

@@ -1,5 +1,6 @@
 """What a stream without partials must agree on with one that has them: all but how often a sentence was revised or
-repeated, which counts the states handed out, and `kept`, which is relative to them."""
+repeated, which counts the states handed out, `kept`, which is relative to them, and which of two partials that say the
+same is kept in `raw`."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from asrwire._transcript import Transcript
 def unrevised(sentence: Sentence) -> Sentence:
     values = [getattr(sentence, name) for name in Sentence.__match_args__]
     values[Sentence.__match_args__.index("revision")] = 0
+    if not sentence.final:
+        values[Sentence.__match_args__.index("raw")] = None
     return Sentence(*values)
 
 

@@ -2,13 +2,13 @@
 # The direct reader: ordinary events of a recognition stream, read in place into the stream's books.
 #
 # Knows: the layout of an ordinary event, and the plain case of each rule of `Assembler`. Must not know: any other case.
-# What is unusual in the least (an unknown envelope, a member of another type, an id that is no successor, a begin that is
-# not after every final one, an error, a heartbeat) is left, whole and in order, to the readable path: `_decode` after
-# orjson, and `Assembler`, whose books this keeps too. Which of the two took an event cannot be told from the outside.
+# What is unusual in the least (an unknown envelope, a member of another type, an id that is no successor, a begin not
+# after every final one, an error, a heartbeat) is left, whole and in order, to the readable path: `_decode` after orjson,
+# and `Assembler`, whose books this keeps too. Which of the two took an event cannot be told from the outside.
 #
 # Without partials an event is walked to find whether it is final, and nothing is made of one that is not: 0.3 us instead
-# of 7 us with orjson and dataclasses. Only the newest one passed over is kept, once a read, and decoded when the stream
-# ends or somebody asks. With partials, words whose bytes are those of the event before are its words: 1 us an event.
+# of 7 us with orjson and dataclasses. Only the newest that was passed over is kept, once a read, and decoded when the
+# stream ends or somebody asks. With partials, words whose bytes are those of the event before are its words: 1 us.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
@@ -18,12 +18,13 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
 from ._books cimport Books, Channel, Done, Open
-from ._model cimport Final, Partial, Sentence, Usage, Word, place
+from ._model cimport Final, Partial, Sentence, Usage, Word, place as place_word
 from ._sse cimport ResultEventParser
 
 import orjson
 
-from . import _decode
+from ._decode import larger_usage
+from ._decode import usage as any_usage
 from ._errors import DecodeError
 
 
@@ -31,6 +32,9 @@ cdef extern from "Python.h":
     str PyUnicode_DecodeASCII(const char* s, Py_ssize_t size, const char* errors)
     str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
+
+cdef extern from "text.h":
+    Py_ssize_t text_common(str a, str b, Py_ssize_t start) noexcept
 
 cdef extern from "scan.h":
     ctypedef const unsigned char* json_at
@@ -49,12 +53,15 @@ cdef extern from "scan.h":
         json_string punctuation
         int fixed
         json_speaker speaker
+    ctypedef struct json_member:
+        pass
     enum:
         JSON_NO_TIME
         JSON_ESCAPED
         JSON_NON_ASCII
     json_at json_space(json_at at, json_at end) noexcept
-    json_at json_read_name(json_at at, json_at end, json_string* name) noexcept
+    json_at json_read_member(json_at at, json_at end, const json_member* known, int count, unsigned char* guess,
+                             int* number, json_string* name) noexcept
     json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
     json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
     json_at json_read_integer(json_at at, json_at end, int64_t* out) noexcept
@@ -70,6 +77,36 @@ cdef extern from "scan.h":
     bint json_utf8_valid(json_at at, Py_ssize_t size) noexcept
     Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
 
+cdef extern from *:
+    """
+    enum {
+        OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED,
+        HOLDER_MEMBERS
+    };
+    static const json_member holder_members[] = {
+        JSON_MEMBER("output"), JSON_MEMBER("usage"), JSON_MEMBER("request_id"), JSON_MEMBER("sentence"),
+        JSON_MEMBER("text"), JSON_MEMBER("sentences"), JSON_MEMBER("code"), JSON_MEMBER("message"),
+        JSON_MEMBER("error"), JSON_MEMBER("header"), JSON_MEMBER("model"), JSON_MEMBER("created"),
+    };
+    enum {
+        SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT,
+        STASH, LANGUAGE, EMOTION, SENTENCE_MEMBERS
+    };
+    static const json_member sentence_members[] = {
+        JSON_MEMBER("sentence_id"), JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"),
+        JSON_MEMBER("words"), JSON_MEMBER("channel_id"), JSON_MEMBER("speaker_id"), JSON_MEMBER("sentence_end"),
+        JSON_MEMBER("sentence_begin"), JSON_MEMBER("heartbeat"), JSON_MEMBER("stash"), JSON_MEMBER("language"),
+        JSON_MEMBER("emotion"),
+    };
+    """
+    enum:
+        OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED
+        HOLDER_MEMBERS
+        SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT
+        STASH, LANGUAGE, EMOTION, SENTENCE_MEMBERS
+    const json_member* holder_members
+    const json_member* sentence_members
+
 
 cdef struct Heard:              # one ordinary event
     int64_t sentence_id
@@ -82,17 +119,19 @@ cdef struct Heard:              # one ordinary event
     json_speaker speaker
     int final
     int begin
-    json_at words               # its array, NULL where there is none
     bint spoken                 # there are words
     json_string request_id      # size -1: null or absent, and so on
     json_string running_text
     json_string usage           # an object, as JSON
 
-cdef struct Place:              # of one word, in the payload of its sentence
-    Py_ssize_t at
+cdef struct Place:              # of one word
+    Py_ssize_t at               # in the payload of its sentence
     Py_ssize_t size
     Py_ssize_t text_at
     Py_ssize_t text_size
+    Py_ssize_t stop             # in the text: the end of it, what comes next, how far was looked to know
+    Py_ssize_t next
+    Py_ssize_t reach
 
 cdef bint enabled = True
 
@@ -102,7 +141,7 @@ def use(bint direct):
     enabled = direct
 
 
-cdef str text_of(json_string piece):
+cdef str text_of(const json_string* piece):
     # None where it is not valid after all; "" for null.
     cdef unsigned char* plain
     cdef Py_ssize_t size
@@ -125,53 +164,18 @@ cdef str text_of(json_string piece):
         return None
 
 
-cdef object speaker_of(json_speaker speaker):
+cdef object speaker_of(const json_speaker* speaker):
     # False where it is not valid after all.
     if speaker.kind == 0:
         return None
     if speaker.kind == 1:
         return speaker.number
-    text = text_of(speaker.text)
+    text = text_of(&speaker.text)
     return False if text is None else text
 
 
 cdef inline object time_of(int32_t ms):
     return None if ms == JSON_NO_TIME else ms
-
-
-cdef Py_ssize_t common(str a, str b):
-    # Length of the longest common prefix.
-    cdef Py_ssize_t i, size = min(len(a), len(b))
-    for i in range(size):
-        if a[i] != b[i]:
-            return i
-    return size
-
-
-cdef Py_ssize_t stable_in(Sentence sentence, Sentence before):
-    # `_assembler._stable`, which says what it is.
-    cdef Py_ssize_t i, at = 0, start = 0, stop = 0, fixed = 0, agreed = 0, count = len(sentence.words), size
-    cdef Word word, old
-    if before is not None and count == 0:
-        return common(before.text, sentence.text)
-    while fixed < count and (<Word>sentence.words[fixed]).fixed is True:
-        fixed += 1
-    if before is not None:
-        size = min(count, len(before.words))
-        while agreed < size:
-            word = <Word>sentence.words[agreed]
-            old = <Word>before.words[agreed]
-            if word is not old and (word.text != old.text or word.punctuation != old.punctuation):
-                break
-            agreed += 1
-    size = max(fixed, agreed)
-    for i in range(size):
-        if not place(sentence.text, <Word>sentence.words[i], &at, &start, &stop):
-            for span in reversed(sentence.spans()[:size]):
-                if span is not None:
-                    return span[1]
-            return 0
-    return stop
 
 
 cdef bint same_word(Word a, Word b):
@@ -207,7 +211,7 @@ cdef Usage usage_of(dict raw):
             usage.raw = raw
             return usage
     try:
-        return _decode.usage(raw)
+        return any_usage(raw)
     except DecodeError:
         return None
 
@@ -217,6 +221,9 @@ cdef class DirectParser(ResultEventParser):
     cdef object slow            # what takes the other events, during a call of `take`
     cdef bint direct
     cdef json_at start          # of this event
+    cdef unsigned char[2][8] holder_order       # which member came at which place last time
+    cdef unsigned char[16] sentence_order
+    cdef json_word word
     cdef Heard heard
     cdef Open current           # the sentence of the newest event, where this reader took it
     cdef Channel channel        # of this id
@@ -224,7 +231,8 @@ cdef class DirectParser(ResultEventParser):
     cdef const char* passed     # the newest event of `current`, passed over and not yet copied
     cdef Py_ssize_t passed_size
     cdef bint unread_kept       # some open sentence has an event that was passed over
-    cdef object plain_comments  # comments that were looked at and say nothing
+    cdef str plain_type         # a type and comments that were looked at and say nothing
+    cdef object plain_comments
     cdef bytes known_usage
     cdef object usage           # made of `known_usage`
     cdef str mark               # the punctuation of the newest word that had any
@@ -234,6 +242,9 @@ cdef class DirectParser(ResultEventParser):
     cdef PyObject** found
     cdef Py_ssize_t room
     cdef Sentence shared        # the newest state made here; its words are looked for in the next event
+    cdef Py_ssize_t fixed       # how many of its leading words are
+    cdef Py_ssize_t placed      # of how many the place in its text is known
+    cdef Py_ssize_t alike       # how many leading words of this event are its very words
 
     def __cinit__(self, max_event_size=8 * 1024 * 1024, max_event_lines=65536):
         self.mark = ""
@@ -295,8 +306,10 @@ cdef class DirectParser(ResultEventParser):
 
     cdef bint is_plain(self) except -1:
         # Neither the event's type nor a comment says anything about it.
-        if self.event_type is not None and (self.event_type == "error" or self.event_type == "done"):
-            return False
+        if self.event_type is not self.plain_type:
+            if self.event_type is not None and (self.event_type == "error" or self.event_type == "done"):
+                return False
+            self.plain_type = self.event_type
         if self.comments is None or self.comments is self.plain_comments:
             return self.block_comments is None
         if self.block_comments is not None or ("HTTP_STATUS/" in self.comments[0]
@@ -309,167 +322,126 @@ cdef class DirectParser(ResultEventParser):
 
     cdef bint read(self, json_at at, json_at end, bint skim) except -1:
         # Whether it is ordinary; then `heard` and, unless it is only skimmed, `words` are what it says.
-        cdef json_string name
-        cdef int more = 1
-        cdef bint output = False
         self.start = at
+        self.heard.sentence_id = -1
         self.heard.request_id.size = self.heard.running_text.size = self.heard.usage.size = -1
-        at = json_space(at, end)
+        at = self.read_holder(json_space(at, end), end, 0, skim)
+        return at != NULL and self.heard.sentence_id >= 0 and json_space(at, end) == end
+
+    cdef json_at read_holder(self, json_at at, json_at end, int depth, bint skim) except? NULL:
+        # The event (depth 0) or its `output` (1), which holds the sentence.
+        cdef json_string name
+        cdef int more = 1, place = 0, member = 0, seen = 0, told
         if at >= end or at[0] != c"{":
-            return False
+            return NULL
         at = json_space(at + 1, end)
         while more:
-            at = json_read_name(at, end, &name)
-            if at == NULL:
-                return False
-            if json_named(name, "output"):
-                if output:
-                    return False
-                output = True
-                at = self.read_output(at, end, skim)
-            elif json_named(name, "request_id"):
-                if self.heard.request_id.size >= 0:
-                    return False
-                at = json_read_text(at, end, True, &self.heard.request_id)
-            elif json_named(name, "usage"):
-                if self.heard.usage.size >= 0:
-                    return False
-                at = self.read_usage(at, end)
-            else:
-                at = self.read_other(at, end, name, skim)
-            if at != NULL:
-                at = json_next(at, end, c"}", &more)
-            if at == NULL:
-                return False
-        return output and json_space(at, end) == end
-
-    cdef json_at read_other(self, json_at at, json_at end, json_string name, bint skim) except? NULL:
-        # A member that says nothing here. Those that could say something elsewhere must say nothing.
-        if (name.flags or json_named(name, "code") or json_named(name, "message") or json_named(name, "error")
-                or json_named(name, "header") or json_named(name, "model") or json_named(name, "created")
-                or json_named(name, "output") or json_named(name, "usage") or json_named(name, "request_id")
-                or json_named(name, "sentences")):
-            if json_is(at, end, "null"):
-                return at + 4
-            if at + 1 < end and at[0] == c'"' and at[1] == c'"' and (json_named(name, "code")
-                                                                     or json_named(name, "message")):
-                return at + 2
-            return NULL
-        return json_skip_value(at, end) if skim else json_check_value(at, end, 0)
-
-    cdef json_at read_output(self, json_at at, json_at end, bint skim) except? NULL:
-        cdef json_string name
-        cdef int more = 1
-        cdef bint sentence = False
-        if at >= end or at[0] != c"{":
-            return NULL
-        at = json_space(at + 1, end)
-        while more and at != NULL:
-            at = json_read_name(at, end, &name)
+            at = json_read_member(at, end, holder_members, HOLDER_MEMBERS, &self.holder_order[depth][place], &member,
+                                  &name)
             if at == NULL:
                 return NULL
-            if json_named(name, "sentence"):
-                if sentence:
-                    return NULL
-                sentence = True
-                at = self.read_sentence(at, end, skim)
-            elif json_named(name, "text"):
-                if self.heard.running_text.size >= 0:
-                    return NULL
-                at = json_read_text(at, end, not skim, &self.heard.running_text)
+            if depth == 0:
+                told = member == OUTPUT or member == USAGE or member == REQUEST_ID
             else:
-                at = self.read_other(at, end, name, skim)
+                told = member == SENTENCE or member == RUNNING_TEXT
+            if told:
+                if seen & 1 << member:
+                    return NULL
+                seen |= 1 << member
+                if member == OUTPUT:
+                    at = self.read_holder(at, end, 1, skim)
+                elif member == SENTENCE:
+                    at = self.read_sentence(at, end, skim)
+                elif member == RUNNING_TEXT:
+                    at = json_read_text(at, end, False, &self.heard.running_text)
+                elif member == USAGE:
+                    at = self.read_usage(at, end)
+                else:
+                    at = json_read_text(at, end, True, &self.heard.request_id)
+            elif member < HOLDER_MEMBERS and (depth == 1 or member > SENTENCES):
+                # One that says something elsewhere, or may mean trouble, must say nothing.
+                if json_is(at, end, "null"):
+                    at += 4
+                elif (member == CODE or member == MESSAGE) and json_is(at, end, '""'):
+                    at += 2
+                else:
+                    return NULL
+            else:
+                if member == HOLDER_MEMBERS and name.flags and not json_utf8_valid(name.data, name.size):
+                    return NULL
+                at = json_skip_value(at, end) if skim else json_check_value(at, end, 0)
             if at != NULL:
                 at = json_next(at, end, c"}", &more)
-        return at if sentence else NULL
+            if at == NULL:
+                return NULL
+            if place < 7:
+                place += 1
+        return at
 
     cdef json_at read_sentence(self, json_at at, json_at end, bint skim) except? NULL:
         cdef Heard* heard = &self.heard
         cdef json_string name
-        cdef int64_t known = 0, bit
-        cdef int more = 1, flag = -1
-        heard.sentence_id = -1
+        cdef int more = 1, place = 0, member = 0, seen = 0, flag = -1
         heard.channel_id = 0
         heard.begin_time = heard.end_time = JSON_NO_TIME
         heard.text.size = heard.language.size = heard.emotion.size = -1
         heard.speaker.kind = 0
         heard.final = heard.begin = -1
-        heard.words = NULL
         heard.spoken = False
         self.words = ()
         if at >= end or at[0] != c"{":
             return NULL
         at = json_space(at + 1, end)
         while more:
-            at = json_read_name(at, end, &name)
-            if at == NULL:
+            at = json_read_member(at, end, sentence_members, SENTENCE_MEMBERS, &self.sentence_order[place], &member,
+                                  &name)
+            if at == NULL or seen & 1 << member:
                 return NULL
-            bit = 0
-            if json_named(name, "words"):
-                bit = 1
-                if json_is(at, end, "null"):
-                    at += 4
-                elif at < end and at[0] == c"[":
-                    heard.words = at
+            if member < SENTENCE_MEMBERS:
+                seen |= 1 << member
+            if member == WORDS:
+                if at < end and at[0] == c"[":
+                    heard.spoken = not (end - at > 1 and at[1] == c"]")
                     at = json_skip_container(at, end) if skim else self.read_words(at, end)
-                    if at == NULL:
-                        return NULL
-                    heard.spoken = json_space(heard.words + 1, end)[0] != c"]"
                 else:
-                    return NULL
-            elif json_named(name, "text"):
-                bit = 2
+                    at = at + 4 if json_is(at, end, "null") else NULL
+            elif member == TEXT:
                 at = json_read_text(at, end, False, &heard.text)
-            elif json_named(name, "sentence_id"):
-                bit = 4
+            elif member == SENTENCE_ID:
                 at = json_read_integer(at, end, &heard.sentence_id)
-            elif json_named(name, "begin_time"):
-                bit = 8
+            elif member == BEGIN_TIME:
                 at = json_read_time(at, end, &heard.begin_time)
-            elif json_named(name, "end_time"):
-                bit = 16
+            elif member == END_TIME:
                 at = json_read_time(at, end, &heard.end_time)
-            elif json_named(name, "channel_id"):
-                bit = 32
-                if json_is(at, end, "null"):
-                    at += 4
-                else:
-                    at = json_read_integer(at, end, &heard.channel_id)
-            elif json_named(name, "speaker_id"):
-                bit = 64
+            elif member == CHANNEL_ID:
+                at = at + 4 if json_is(at, end, "null") else json_read_integer(at, end, &heard.channel_id)
+            elif member == SPEAKER_ID:
                 at = json_read_speaker(at, end, False, &heard.speaker)
-            elif json_named(name, "sentence_end"):
-                bit = 128
+            elif member == SENTENCE_END:
                 at = json_read_boolean(at, end, &heard.final)
-            elif json_named(name, "sentence_begin"):
-                bit = 256
+            elif member == SENTENCE_BEGIN:
                 at = json_read_boolean(at, end, &heard.begin)
-            elif json_named(name, "heartbeat"):
-                bit = 512
+            elif member == HEARTBEAT:
                 at = json_read_boolean(at, end, &flag)
-                if flag == 1:
-                    return NULL
-            elif json_named(name, "stash"):
-                bit = 1024
+            elif member == STASH:
                 at = at + 4 if json_is(at, end, "null") else NULL
-            elif json_named(name, "language"):
-                bit = 2048
+            elif member == LANGUAGE:
                 at = json_read_text(at, end, False, &heard.language)
-            elif json_named(name, "emotion"):
-                bit = 4096
+            elif member == EMOTION:
                 at = json_read_text(at, end, False, &heard.emotion)
             else:
                 if name.flags and not json_utf8_valid(name.data, name.size):
                     return NULL
                 at = json_skip_value(at, end) if skim else json_check_value(at, end, 0)
-            if known & bit:
-                return NULL
-            known |= bit
             if at != NULL:
                 at = json_next(at, end, c"}", &more)
             if at == NULL:
                 return NULL
-        return at if heard.sentence_id >= 0 and heard.final >= 0 and heard.begin_time != JSON_NO_TIME else NULL
+            if place < 15:
+                place += 1
+        if flag == 1 or heard.final < 0 or heard.begin_time == JSON_NO_TIME:
+            return NULL
+        return at
 
     cdef json_at read_usage(self, json_at at, json_at end) noexcept:
         if json_is(at, end, "null"):
@@ -482,16 +454,19 @@ cdef class DirectParser(ResultEventParser):
         return at
 
     cdef json_at read_words(self, json_at at, json_at end) except? NULL:
-        # Words whose bytes are those of the same word in `shared` are that word. Most are: 0.4 us an event instead of 2.
+        # Words whose bytes are those of the same word in `shared` are that word, and most are.
         cdef json_at old_data = NULL
         cdef tuple old = ()
-        cdef json_word said
+        cdef json_word* said = &self.word
         cdef Word word
         cdef Place* place
-        cdef Py_ssize_t count = 0, i
+        cdef Place* before
+        cdef Py_ssize_t count = 0, known = 0, i
         cdef int more = 1
+        self.alike = 0
         if self.shared is not None:
             old = self.shared.words
+            known = len(old)
             old_data = <json_at>PyBytes_AS_STRING(self.shared.raw)
         at = json_space(at + 1, end)
         if at < end and at[0] == c"]":
@@ -501,16 +476,17 @@ cdef class DirectParser(ResultEventParser):
                 if count == self.room:
                     self.make_room()
                 place = &self.fresh[count]
-                place.at = at - self.start
-                if count < len(old) and end - at >= self.places[count].size and memcmp(
-                        at, old_data + self.places[count].at, self.places[count].size) == 0:
+                before = &self.places[count] if count < known else NULL
+                if before != NULL and end - at >= before.size and memcmp(at, old_data + before.at, before.size) == 0:
                     word = <Word>old[count]
-                    place.size = self.places[count].size
-                    place.text_at = self.places[count].text_at - self.places[count].at + place.at
-                    place.text_size = self.places[count].text_size
-                    at += place.size
+                    place[0] = before[0]
+                    place.at = at - self.start
+                    place.text_at += place.at - before.at
+                    at += before.size
+                    self.alike += self.alike == count
                 else:
-                    at = json_read_word(at, end, False, &said)
+                    place.at = at - self.start
+                    at = json_read_word(at, end, False, said)
                     if at == NULL:
                         return NULL
                     place.size = at - self.start - place.at
@@ -519,14 +495,15 @@ cdef class DirectParser(ResultEventParser):
                     word = Word.__new__(Word)
                     word.begin_time = time_of(said.begin_time)
                     word.end_time = time_of(said.end_time)
-                    if count < len(old) and said.text.size > 0 and said.text.size == self.places[count].text_size and (
-                            memcmp(said.text.data, old_data + self.places[count].text_at, said.text.size) == 0):
+                    if before != NULL and said.text.size > 0 and said.text.size == before.text_size and memcmp(
+                            said.text.data, old_data + before.text_at, said.text.size) == 0:
                         word.text = (<Word>old[count]).text
                     else:
-                        word.text = text_of(said.text)
-                    word.punctuation = self.mark_of(said.punctuation)
+                        word.text = text_of(&said.text)
+                    word.punctuation = self.mark_of(&said.punctuation)
                     word.fixed = None if said.fixed < 0 else said.fixed == 1
-                    word.speaker_id = speaker_of(said.speaker)
+                    if said.speaker.kind:
+                        word.speaker_id = speaker_of(&said.speaker)
                     if word.text is None or word.punctuation is None or word.speaker_id is False:
                         return NULL
                 Py_INCREF(word)
@@ -561,7 +538,7 @@ cdef class DirectParser(ResultEventParser):
         self.room = room
         return 0
 
-    cdef str mark_of(self, json_string piece):
+    cdef str mark_of(self, const json_string* piece):
         cdef Py_ssize_t size
         cdef const char* known
         if piece.size <= 0:
@@ -602,7 +579,8 @@ cdef class DirectParser(ResultEventParser):
         if heard.begin_time <= self.channel.newest:
             return False
         open_ = self.current
-        if open_ is None or open_.sentence.channel_id != heard.channel_id or open_.sentence.sentence_id != heard.sentence_id:
+        if open_ is None or open_.sentence.channel_id != heard.channel_id or (
+                open_.sentence.sentence_id != heard.sentence_id):
             key = (heard.channel_id, heard.sentence_id, 0)
             open_ = books.open.get(key)
             if open_ is None:
@@ -641,12 +619,14 @@ cdef class DirectParser(ResultEventParser):
 
     cdef Open begin_unread(self, tuple key):
         # A sentence whose events are all passed over so far: it has its place, and no text.
-        cdef Sentence sentence = Sentence.__new__(Sentence, 0)
+        cdef Sentence sentence = Sentence.__new__(Sentence)
         cdef Open open_
         sentence.index = self.books.new_index()
         sentence.sentence_id = key[1]
         sentence.channel_id = key[0]
         sentence.begin_time = time_of(self.heard.begin_time)
+        sentence.text = ""
+        sentence.words = ()
         open_ = Open.__new__(Open, key, sentence, sentence, "")
         self.channel.last_id = key[1]
         self.books.open[key] = open_
@@ -655,22 +635,22 @@ cdef class DirectParser(ResultEventParser):
     cdef Sentence make_sentence(self, tuple key, bytes raw):
         # None where a text is not valid after all.
         cdef Heard* heard = &self.heard
-        cdef Sentence sentence = Sentence.__new__(Sentence, 0)
+        cdef Sentence sentence = Sentence.__new__(Sentence)
         sentence.sentence_id = key[1]
         sentence.channel_id = heard.channel_id
         sentence.begin_time = time_of(heard.begin_time)
         sentence.end_time = time_of(heard.end_time)
-        sentence.text = text_of(heard.text)
+        sentence.text = text_of(&heard.text)
         sentence.words = self.words
         if heard.language.size >= 0:
-            sentence.language = text_of(heard.language)
+            sentence.language = text_of(&heard.language)
             if sentence.language is None:
                 return None
         if heard.emotion.size >= 0:
-            sentence.emotion = text_of(heard.emotion)
+            sentence.emotion = text_of(&heard.emotion)
             if sentence.emotion is None:
                 return None
-        sentence.speaker_id = speaker_of(heard.speaker)
+        sentence.speaker_id = speaker_of(&heard.speaker)
         sentence.raw = raw
         return None if sentence.text is None or sentence.speaker_id is False else sentence
 
@@ -689,7 +669,7 @@ cdef class DirectParser(ResultEventParser):
         if known is None or (is_plain_usage(known) and is_plain_usage(usage) and known.seconds <= usage.seconds):
             self.books.usage = usage
         else:
-            self.books.usage = _decode.larger_usage(known, usage)
+            self.books.usage = larger_usage(known, usage)
         self.known_usage = payload
         self.usage = usage
         return True
@@ -708,14 +688,17 @@ cdef class DirectParser(ResultEventParser):
                     heard.running_text.data, heard.text.data, heard.text.size) == 0:
                 running = sentence.text
             else:
-                running = text_of(heard.running_text)
+                running = text_of(&heard.running_text)
+                if running is None:
+                    return False
         if heard.usage.size >= 0 and not self.take_usage():
             return False
         if self.current is not open_:
             self.keep_passed()
         self.passed = NULL
         self.current = None
-        update = Final.__new__(Final, sentence)
+        update = Final.__new__(Final)
+        update.sentence = sentence
         if heard.usage.size >= 0:
             update.usage = self.usage
         if open_ is None:
@@ -724,7 +707,7 @@ cdef class DirectParser(ResultEventParser):
         else:
             sentence.index = open_.sentence.index
             sentence.revision = open_.sentence.revision + books.partials
-            update.kept = common(open_.shown, sentence.text)
+            update.kept = text_common(open_.shown, sentence.text, 0)
             self.channel.passed_over -= open_.passed_over
             del books.open[key]
         sentence.final = True
@@ -735,16 +718,18 @@ cdef class DirectParser(ResultEventParser):
         books.chains[(heard.channel_id, sentence.begin_time)] = [done]
         books.running_text = running
         self.channel.newest = heard.begin_time
+        self.fixed = self.placed = 0
         self.keep_places(sentence)
         out.append(update)
         return True
 
     cdef bint enter_partial(self, tuple key, Open open_, bytes raw, list out) except -1:
+        cdef Heard* heard = &self.heard
         cdef Books books = self.books
         cdef Sentence before = None, sentence = self.make_sentence(key, raw)
         cdef Partial update
         cdef Py_ssize_t kept = 0
-        if sentence is None or (self.heard.usage.size >= 0 and not self.take_usage()):
+        if sentence is None or not self.running_text_valid() or (heard.usage.size >= 0 and not self.take_usage()):
             return False
         if open_ is None:
             sentence.index = books.new_index()
@@ -758,19 +743,77 @@ cdef class DirectParser(ResultEventParser):
                 return True
             sentence.index = before.index
             sentence.revision = before.revision + 1
-            kept = common(open_.shown, sentence.text)
+            kept = text_common(open_.shown, sentence.text, 0)
             open_.sentence = open_.heard = sentence
         self.current = open_
-        self.keep_places(sentence)
-        open_.shown = sentence.text
-        update = Partial.__new__(Partial, sentence)
+        update = Partial.__new__(Partial)
+        update.sentence = sentence
         update.kept = kept
-        update.stable = stable_in(sentence, before)
+        update.stable = self.stable(sentence, before, kept)
+        open_.shown = sentence.text
+        self.keep_places(sentence)
         out.append(update)
         return True
 
+    cdef bint running_text_valid(self) except -1:
+        # Nobody will ask for it, but it must not be wrong.
+        cdef json_string* running = &self.heard.running_text
+        cdef json_string* text = &self.heard.text
+        return (running.size <= 0 or (running.size == text.size and memcmp(running.data, text.data, text.size) == 0)
+                or text_of(running) is not None)
+
+    cdef Py_ssize_t stable(self, Sentence sentence, Sentence before, Py_ssize_t kept) except -1:
+        # What `_assembler._stable` says. The leading words that are the very ones of the state before were looked at
+        # then: how many of them are fixed, and where they stand in what the texts have in common, is known.
+        cdef tuple words = sentence.words
+        cdef Py_ssize_t count = len(words), fixed = 0, agreed = 0, i = 0, at = 0, start = 0, stop = 0, size
+        cdef Word word, old
+        cdef Place* here
+        if before is not None and count == 0:
+            return text_common(before.text, sentence.text, 0)
+        if before is not None:
+            size = min(count, len(before.words))
+            if before is self.shared:
+                agreed = self.alike
+                fixed = min(self.fixed, agreed)
+                while i < agreed and i < self.placed and self.places[i].reach <= kept:
+                    i += 1
+            while agreed < size:
+                word = <Word>words[agreed]
+                old = <Word>before.words[agreed]
+                if word is not old and (word.text != old.text or word.punctuation != old.punctuation):
+                    break
+                agreed += 1
+        while fixed < count and (<Word>words[fixed]).fixed is True:
+            fixed += 1
+        self.fixed = fixed
+        size = max(fixed, agreed)
+        i = min(i, size)
+        if i:
+            at = self.fresh[i - 1].next
+            stop = self.fresh[i - 1].stop
+        while i < size:
+            word = <Word>words[i]
+            here = &self.fresh[i]
+            here.reach = at + len(word.text)
+            if not place_word(sentence.text, word, &at, &start, &stop):
+                break
+            here.reach = max(here.reach, start + 1, stop + len(word.punctuation), at)
+            here.next = at
+            here.stop = stop
+            i += 1
+        self.placed = i
+        if i < size:
+            for span in reversed(sentence.spans()[:size]):
+                if span is not None:
+                    return span[1]
+            return 0
+        return stop
+
     cdef int keep_places(self, Sentence sentence) except -1:
         # From here on words are looked for in this state.
-        self.places, self.fresh = self.fresh, self.places
+        cdef Place* places = self.places
+        self.places = self.fresh
+        self.fresh = places
         self.shared = sentence
         return 0

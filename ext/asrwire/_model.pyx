@@ -8,6 +8,15 @@
 cimport cython
 
 
+cdef extern from "text.h":
+    bint text_stands(str text, Py_ssize_t at, str piece, Py_ssize_t first, Py_ssize_t last) noexcept
+
+
+# Those made for every event have no __cinit__: to read arguments that nobody gave takes longer than all else in making
+# one.
+cdef str IMMUTABLE = "values are immutable: they are initialised once"
+
+
 cdef tuple members(value):
     return tuple([getattr(value, name) for name in type(value).__match_args__])
 
@@ -36,8 +45,10 @@ cdef class _Value:
 cdef class Word(_Value):
     __match_args__ = ("begin_time", "end_time", "text", "punctuation", "fixed", "speaker_id")
 
-    def __cinit__(self, begin_time=None, end_time=None, str text not None="", str punctuation not None="",
-                  fixed=None, speaker_id=None):
+    def __init__(self, begin_time=None, end_time=None, str text not None="", str punctuation not None="",
+                 fixed=None, speaker_id=None):
+        if self.text is not None:
+            raise TypeError(IMMUTABLE)
         self.begin_time = begin_time
         self.end_time = end_time
         self.text = text
@@ -52,9 +63,11 @@ cdef class Sentence(_Value):
     __match_args__ = ("index", "sentence_id", "channel_id", "begin_time", "end_time", "text", "words", "language",
                       "emotion", "speaker_id", "final", "finality", "revision", "raw")
 
-    def __cinit__(self, Py_ssize_t index, sentence_id=None, Py_ssize_t channel_id=0, begin_time=None, end_time=None,
-                  str text not None="", tuple words not None=(), str language=None, str emotion=None, speaker_id=None,
-                  bint final=False, str finality=None, Py_ssize_t revision=0, bytes raw=None):
+    def __init__(self, Py_ssize_t index, sentence_id=None, Py_ssize_t channel_id=0, begin_time=None, end_time=None,
+                 str text not None="", tuple words not None=(), str language=None, str emotion=None, speaker_id=None,
+                 bint final=False, str finality=None, Py_ssize_t revision=0, bytes raw=None):
+        if self.text is not None:
+            raise TypeError(IMMUTABLE)
         self.index = index
         self.sentence_id = sentence_id
         self.channel_id = channel_id
@@ -85,42 +98,31 @@ cdef Word word_at(tuple words, Py_ssize_t i):
     return word
 
 
-cdef inline bint stands(str text, Py_ssize_t at, str piece, Py_ssize_t first, Py_ssize_t last) noexcept:
-    # Whether piece[first:last] stands in the text at `at`.
-    cdef Py_ssize_t i
-    if at + last - first > len(text):
-        return False
-    for i in range(first, last):
-        if text[at + i - first] != piece[i]:
-            return False
-    return True
-
-
 cdef bint place(str text, Word word, Py_ssize_t* at, Py_ssize_t* start, Py_ssize_t* stop):
     # Whether the word stands in the text at `at`, white space aside; its place, and in `at` what comes after it and its
     # punctuation.
     cdef str piece = word.text
     cdef Py_ssize_t here = at[0], size = len(text), first = 0, last = len(piece)
-    if not stands(text, here, piece, 0, last):
+    if not text_stands(text, here, piece, 0, last):
         while first < last and piece[first].isspace():
             first += 1
         while last > first and piece[last - 1].isspace():
             last -= 1
         while here < size and text[here].isspace():
             here += 1
-        if not stands(text, here, piece, first, last):
+        if not text_stands(text, here, piece, first, last):
             return False
     start[0] = here
     here += last - first
     stop[0] = here
     piece = word.punctuation
     first, last = 0, len(piece)
-    if last and not stands(text, here, piece, 0, last):
+    if last and not text_stands(text, here, piece, 0, last):
         while first < last and piece[first].isspace():
             first += 1
         while last > first and piece[last - 1].isspace():
             last -= 1
-    if first < last and stands(text, here, piece, first, last):
+    if first < last and text_stands(text, here, piece, first, last):
         here += last - first
     at[0] = here
     return True
@@ -164,7 +166,9 @@ cdef _align_backward(str text, tuple words, list spans, Py_ssize_t first):
 cdef class Partial(_Value):
     __match_args__ = ("sentence", "stable", "kept")
 
-    def __cinit__(self, Sentence sentence not None, Py_ssize_t stable=0, Py_ssize_t kept=0):
+    def __init__(self, Sentence sentence not None, Py_ssize_t stable=0, Py_ssize_t kept=0):
+        if self.sentence is not None:
+            raise TypeError(IMMUTABLE)
         self.sentence = sentence
         self.stable = stable
         self.kept = kept
@@ -175,7 +179,9 @@ cdef class Partial(_Value):
 cdef class Final(_Value):
     __match_args__ = ("sentence", "usage", "kept")
 
-    def __cinit__(self, Sentence sentence not None, usage=None, Py_ssize_t kept=0):
+    def __init__(self, Sentence sentence not None, usage=None, Py_ssize_t kept=0):
+        if self.sentence is not None:
+            raise TypeError(IMMUTABLE)
         self.sentence = sentence
         self.usage = usage
         self.kept = kept

@@ -7,7 +7,8 @@
  * refuse what is valid but rare, and must never accept what orjson would not, or read it otherwise. The two skipping
  * readers (json_skip_*) promise less: they find the end of a valid value, and do not look at what lies between.
  *
- * With SSE2 a compare looks at 16 bytes; built with ASRWIRE_PORTABLE, or elsewhere, a table at one. Both are tested.
+ * With SSE2 a compare looks at 16 bytes, with AVX2 (found when it runs) at 32; built with ASRWIRE_PORTABLE, or
+ * elsewhere, a table at one. All are tested.
  */
 #ifndef ASRWIRE_SCAN_H
 #define ASRWIRE_SCAN_H
@@ -17,7 +18,7 @@
 #include <string.h>
 
 #if defined(__SSE2__) && defined(__GNUC__) && !defined(ASRWIRE_PORTABLE)
-#include <emmintrin.h>
+#include <immintrin.h>
 #define JSON_SIMD 1
 #else
 #define JSON_SIMD 0
@@ -46,6 +47,7 @@ typedef struct {
     json_string text, punctuation;      /* size -1: null or absent */
     int fixed;                          /* -1: null or absent */
     json_speaker speaker;
+    unsigned char order[6];             /* which member came at which place in the word before: a guess, any value does */
 } json_word;
 
 /* 1: ends a run of plain bytes in a string (quote, backslash, control). 2, 4: opens, closes a container. */
@@ -234,16 +236,19 @@ static inline json_at json_read_string(json_at at, json_at end, int check, json_
 
 /* An integer without fraction or exponent, of at most 18 digits. */
 static inline json_at json_read_integer(json_at at, json_at end, int64_t *out) {
-    int64_t value = 0;
+    uint64_t value = 0;
+    unsigned digit;
     int negative = at < end && *at == '-';
-    json_at first = at += negative;
-    while (at < end && *at >= '0' && *at <= '9' && at - first < 19)
-        value = value * 10 + (*at++ - '0');
+    json_at first = at += negative, stop = end - at > 19 ? at + 19 : end;
+    while (at < stop && (digit = *at - '0') <= 9) {
+        value = value * 10 + digit;
+        at++;
+    }
     if (at == first || at - first > 18 || (*first == '0' && (negative || at - first > 1)))
         return NULL;
     if (at < end && (*at == '.' || *at == 'e' || *at == 'E'))
         return NULL;
-    *out = negative ? -value : value;
+    *out = negative ? -(int64_t)value : (int64_t)value;
     return at;
 }
 
@@ -251,8 +256,8 @@ static inline json_at json_read_integer(json_at at, json_at end, int64_t *out) {
 static inline json_at json_read_time(json_at at, json_at end, int32_t *out) {
     int64_t value;
     *out = JSON_NO_TIME;
-    if (json_is(at, end, "null"))
-        return at + 4;
+    if (at < end && *at == 'n')
+        return json_is(at, end, "null") ? at + 4 : NULL;
     at = json_read_integer(at, end, &value);
     if (at == NULL || value < -1 || value > INT32_MAX)
         return NULL;
@@ -307,6 +312,52 @@ static inline json_at json_read_name(json_at at, json_at end, json_string *name)
 
 #define json_named(name, literal) \
     ((name).size == (ptrdiff_t)sizeof(literal) - 1 && memcmp((name).data, literal, sizeof(literal) - 1) == 0)
+
+/* The members an object is known to have. Services print them in one order, so the one that came last at this place is
+ * looked for first: one compare, instead of finding the name's end and then the name. */
+typedef struct {
+    ptrdiff_t size;             /* of the text: the name, its quotes and the colon */
+    unsigned first;             /* one bit a byte, of the first 16 */
+    const char text[24];
+} json_member;
+
+#define JSON_MEMBER(name) \
+    {sizeof("\"" name "\":") - 1, sizeof(name) + 2 < 16 ? (1u << (sizeof(name) + 2)) - 1 : 0xffff, "\"" name "\":"}
+
+static inline int json_expect(json_at at, json_at end, const json_member *member) {
+    ptrdiff_t size = member->size;
+#if JSON_SIMD
+    if (end - at >= 16) {
+        unsigned alike = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(
+            _mm_loadu_si128((const __m128i *)at), _mm_loadu_si128((const __m128i *)member->text)));
+        if (~alike & member->first)
+            return 0;
+        return size <= 16 || (end - at >= size && memcmp(at + 16, member->text + 16, (size_t)(size - 16)) == 0);
+    }
+#endif
+    return end - at >= size && memcmp(at, member->text, (size_t)size) == 0;
+}
+
+/* The next member, at its quote: returns its value, and its number, or `count` and its name for one that is not known.
+ * `*guess` is the number to try first, whatever it is, and becomes the one found. */
+static inline json_at json_read_member(json_at at, json_at end, const json_member *known, int count,
+                                       unsigned char *guess, int *number, json_string *name) {
+    int i = *guess;
+    if (i < count && json_expect(at, end, &known[i])) {
+        *number = i;
+        return json_space(at + known[i].size, end);
+    }
+    at = json_read_name(at, end, name);
+    if (at == NULL)
+        return NULL;
+    for (i = 0; i < count; i++)
+        if (name->size == known[i].size - 3 && memcmp(name->data, known[i].text + 1, (size_t)name->size) == 0) {
+            *guess = (unsigned char)i;
+            break;
+        }
+    *number = i;
+    return at;
+}
 
 /* After a value: the comma, then the next value or name (*more 1), or the `close` (*more 0). */
 static inline json_at json_next(json_at at, json_at end, unsigned char close, int *more) {
@@ -367,67 +418,109 @@ static inline json_at json_check_value(json_at at, json_at end, int depth) {
 }
 
 #if JSON_SIMD
-/* One bit a byte: quotes, backslashes, brackets that open, brackets that close ('[' and '{' differ in one bit, and so
- * do ']' and '}'). */
-static inline void json_block(json_at at, uint64_t *quotes, uint64_t *escapes, uint64_t *opens, uint64_t *closes) {
-    *quotes = *escapes = *opens = *closes = 0;
+typedef struct {
+    uint64_t quotes, escapes, opens, closes;        /* one bit a byte of 64 */
+} json_bits;
+
+/* '[' and '{' differ in one bit, and so do ']' and '}'. */
+static inline __attribute__((always_inline)) json_bits json_block(json_at at) {
+    json_bits bits = {0, 0, 0, 0};
     for (int i = 0; i < 64; i += 16) {
         __m128i block = _mm_loadu_si128((const __m128i *)(at + i)), folded = _mm_or_si128(block, _mm_set1_epi8(0x20));
 #define JSON_BITS(of, byte) ((uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(of, _mm_set1_epi8(byte))) << i)
-        *quotes |= JSON_BITS(block, '"');
-        *escapes |= JSON_BITS(block, '\\');
-        *opens |= JSON_BITS(folded, '{');
-        *closes |= JSON_BITS(folded, '}');
+        bits.quotes |= JSON_BITS(block, '"');
+        bits.escapes |= JSON_BITS(block, '\\');
+        bits.opens |= JSON_BITS(folded, '{');
+        bits.closes |= JSON_BITS(folded, '}');
 #undef JSON_BITS
     }
+    return bits;
 }
-#endif
+
+static inline __attribute__((always_inline, target("avx2"))) json_bits json_block_avx2(json_at at) {
+    json_bits bits = {0, 0, 0, 0};
+    for (int i = 0; i < 64; i += 32) {
+        __m256i block = _mm256_loadu_si256((const __m256i *)(at + i));
+        __m256i folded = _mm256_or_si256(block, _mm256_set1_epi8(0x20));
+#define JSON_BITS(of, byte) \
+    ((uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(of, _mm256_set1_epi8(byte))) << i)
+        bits.quotes |= JSON_BITS(block, '"');
+        bits.escapes |= JSON_BITS(block, '\\');
+        bits.opens |= JSON_BITS(folded, '{');
+        bits.closes |= JSON_BITS(folded, '}');
+#undef JSON_BITS
+    }
+    return bits;
+}
+
+#define JSON_SKIP(BLOCK) \
+    ptrdiff_t depth = 0; \
+    uint64_t in_string = 0, carry = 0;      /* all ones inside a string; whether the next byte is escaped */ \
+    for (; at < end; at += 64) { \
+        unsigned char last[64]; \
+        json_at block = at; \
+        if (end - at < 64) { \
+            memset(last, ' ', 64); \
+            memcpy(last, at, (size_t)(end - at)); \
+            block = last; \
+        } \
+        json_bits bits = BLOCK(block); \
+        uint64_t strings = bits.quotes, brackets; \
+        if (bits.escapes | carry) \
+            strings &= ~json_escaped(bits.escapes, &carry); \
+        strings ^= strings << 1;            /* each bit now: how many quotes up to here, odd or even */ \
+        strings ^= strings << 2; \
+        strings ^= strings << 4; \
+        strings ^= strings << 8; \
+        strings ^= strings << 16; \
+        strings ^= strings << 32; \
+        strings ^= in_string; \
+        in_string = 0 - (strings >> 63); \
+        brackets = (bits.opens | bits.closes) & ~strings; \
+        while (brackets) { \
+            uint64_t one = brackets & (0 - brackets); \
+            if (bits.opens & one) \
+                depth++; \
+            else if (--depth == 0) \
+                return at + __builtin_ctzll(one) + 1; \
+            brackets ^= one; \
+        } \
+    } \
+    return NULL
+
+/* Of 64 bytes, those after a backslash that is not escaped itself. */
+static inline uint64_t json_escaped(uint64_t escapes, uint64_t *carry) {
+    uint64_t escaped = *carry;
+    escapes &= ~*carry;
+    *carry = 0;
+    while (escapes) {
+        uint64_t one = escapes & (0 - escapes);
+        escaped |= one << 1;
+        *carry = one >> 63;
+        escapes &= ~(one | one << 1);
+    }
+    return escaped;
+}
+
+static inline json_at json_skip_sse2(json_at at, json_at end) {
+    JSON_SKIP(json_block);
+}
+
+static __attribute__((target("avx2,bmi"), unused)) json_at json_skip_avx2(json_at at, json_at end) {
+    JSON_SKIP(json_block_avx2);
+}
+
+static inline int json_has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+}
 
 /* Past the container that opens at `at`. What is in it is not checked. */
 static inline json_at json_skip_container(json_at at, json_at end) {
-    ptrdiff_t depth = 0;
-#if JSON_SIMD
-    uint64_t in_string = 0, carry = 0;      /* all ones inside a string; whether the next byte is escaped */
-    while (at < end) {
-        uint64_t quotes, escapes, opens, closes, brackets, escaped = carry;
-        unsigned char last[64];
-        json_at block = at;
-        if (end - at < 64) {
-            memset(last, ' ', 64);
-            memcpy(last, at, (size_t)(end - at));
-            block = last;
-        }
-        json_block(block, &quotes, &escapes, &opens, &closes);
-        escapes &= ~carry;
-        carry = 0;
-        while (escapes) {
-            uint64_t one = escapes & (0 - escapes);
-            escaped |= one << 1;
-            carry = one >> 63;
-            escapes &= ~(one | one << 1);
-        }
-        quotes &= ~escaped;
-        quotes ^= quotes << 1;      /* each bit now: how many quotes up to here, odd or even */
-        quotes ^= quotes << 2;
-        quotes ^= quotes << 4;
-        quotes ^= quotes << 8;
-        quotes ^= quotes << 16;
-        quotes ^= quotes << 32;
-        quotes ^= in_string;
-        in_string = 0 - (quotes >> 63);
-        brackets = (opens | closes) & ~quotes;
-        while (brackets) {
-            uint64_t one = brackets & (0 - brackets);
-            if (opens & one)
-                depth++;
-            else if (--depth == 0)
-                return at + __builtin_ctzll(one) + 1;
-            brackets ^= one;
-        }
-        at += 64;
-    }
-    return NULL;
+    return json_has_avx2() ? json_skip_avx2(at, end) : json_skip_sse2(at, end);
+}
 #else
+static inline json_at json_skip_container(json_at at, json_at end) {
+    ptrdiff_t depth = 0;
     while (at < end) {
         unsigned char byte = *at++, kind = json_kind[byte];
         if (byte == '"') {
@@ -441,8 +534,8 @@ static inline json_at json_skip_container(json_at at, json_at end) {
         }
     }
     return NULL;
-#endif
 }
+#endif
 
 /* Past any value. Strings and containers are not checked. */
 static inline json_at json_skip_value(json_at at, json_at end) {
@@ -458,15 +551,23 @@ static inline json_at json_skip_value(json_at at, json_at end) {
 
 /* -- words ---------------------------------------------------------------------------------------------------------- */
 
+enum { JSON_BEGIN_TIME, JSON_END_TIME, JSON_TEXT, JSON_PUNCTUATION, JSON_FIXED, JSON_SPEAKER_ID, JSON_WORD_MEMBERS };
+
+static const json_member json_word_members[] = {
+    JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"), JSON_MEMBER("punctuation"),
+    JSON_MEMBER("fixed"), JSON_MEMBER("speaker_id"),
+};
+
 /* One item of `words`; `at` is the brace. Unknown members are checked and passed over, a repeated one is refused. With
- * `check`, UTF-8 and escapes are checked too; else whoever makes a str of them finds out. */
+ * `check`, UTF-8 and escapes are checked too; else whoever makes a str of them finds out. `out->order` is kept from
+ * word to word. */
 static inline json_at json_read_word(json_at at, json_at end, int check, json_word *out) {
     unsigned seen = 0;
-    int more = 1;
-    memset(out, 0, sizeof *out);
+    int more = 1, place = 0;
     out->begin_time = out->end_time = JSON_NO_TIME;
     out->text.size = out->punctuation.size = -1;
     out->fixed = -1;
+    out->speaker.kind = 0;
     if (at >= end || *at != '{')
         return NULL;
     at = json_space(at + 1, end);
@@ -474,28 +575,19 @@ static inline json_at json_read_word(json_at at, json_at end, int check, json_wo
         return at + 1;
     while (more) {
         json_string name;
-        unsigned bit = 0;
-        at = json_read_name(at, end, &name);
-        if (at == NULL)
+        int member;
+        at = json_read_member(at, end, json_word_members, JSON_WORD_MEMBERS, &out->order[place], &member, &name);
+        if (at == NULL || (seen & 1u << member))
             return NULL;
-        switch (name.size) {
-        case 4: bit = json_named(name, "text") ? 1 : 0; break;
-        case 5: bit = json_named(name, "fixed") ? 2 : 0; break;
-        case 8: bit = json_named(name, "end_time") ? 4 : 0; break;
-        case 10: bit = json_named(name, "begin_time") ? 8 : json_named(name, "speaker_id") ? 16 : 0; break;
-        case 11: bit = json_named(name, "punctuation") ? 32 : 0; break;
-        default: break;
-        }
-        if (seen & bit)
-            return NULL;
-        seen |= bit;
-        switch (bit) {
-        case 1: at = json_read_text(at, end, check, &out->text); break;
-        case 2: at = json_read_boolean(at, end, &out->fixed); break;
-        case 4: at = json_read_time(at, end, &out->end_time); break;
-        case 8: at = json_read_time(at, end, &out->begin_time); break;
-        case 16: at = json_read_speaker(at, end, check, &out->speaker); break;
-        case 32: at = json_read_text(at, end, check, &out->punctuation); break;
+        if (member < JSON_WORD_MEMBERS)
+            seen |= 1u << member;
+        switch (member) {
+        case JSON_BEGIN_TIME: at = json_read_time(at, end, &out->begin_time); break;
+        case JSON_END_TIME: at = json_read_time(at, end, &out->end_time); break;
+        case JSON_TEXT: at = json_read_text(at, end, check, &out->text); break;
+        case JSON_PUNCTUATION: at = json_read_text(at, end, check, &out->punctuation); break;
+        case JSON_FIXED: at = json_read_boolean(at, end, &out->fixed); break;
+        case JSON_SPEAKER_ID: at = json_read_speaker(at, end, check, &out->speaker); break;
         default:
             if ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size))
                 return NULL;
@@ -503,6 +595,8 @@ static inline json_at json_read_word(json_at at, json_at end, int check, json_wo
         }
         if (at == NULL || (at = json_next(at, end, '}', &more)) == NULL)
             return NULL;
+        if (place < JSON_WORD_MEMBERS - 1)
+            place++;
     }
     return at;
 }

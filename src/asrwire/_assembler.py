@@ -141,9 +141,8 @@ class Assembler(Books):
             self.open[key] = open_ = Open(key, sentence, _kept(heard, sentence), "")
         else:
             before = open_.sentence
-            if _same(heard, open_.heard) and text == before.text:
-                if self.partials:  # without, most are never looked at
-                    self.issues["repeated_partial"] += 1
+            if self.partials and _same(heard, open_.heard) and text == before.text:
+                self.issues["repeated_partial"] += 1
                 return None
             sentence = _sentence(heard, before.index, text, words, before.revision + self.partials, raw)
             stable, kept = _stable(sentence, before), _common(open_.shown, text)

@@ -36,15 +36,15 @@ class Word(_Value):
     punctuation: Fixed[str]
     fixed: Fixed[bool | None]
     speaker_id: Fixed[int | str | None]
-    def __new__(
-        cls,
+    def __init__(
+        self,
         begin_time: int | None = None,
         end_time: int | None = None,
         text: str = "",
         punctuation: str = "",
         fixed: bool | None = None,
         speaker_id: int | str | None = None,
-    ) -> Self: ...
+    ) -> None: ...
 
 @final
 class Sentence(_Value):
@@ -78,8 +78,8 @@ class Sentence(_Value):
     finality: Fixed[str | None]
     revision: Fixed[int]
     raw: Fixed[bytes | None]
-    def __new__(
-        cls,
+    def __init__(
+        self,
         index: int,
         sentence_id: int | None = None,
         channel_id: int = 0,
@@ -94,7 +94,7 @@ class Sentence(_Value):
         finality: str | None = None,
         revision: int = 0,
         raw: bytes | None = None,
-    ) -> Self: ...
+    ) -> None: ...
     def spans(self) -> tuple[tuple[int, int] | None, ...]:
         """Where each word stands in ``text``: (start, stop) in characters, or None where they do not line up.
 
@@ -145,7 +145,7 @@ class Partial(_Value):
     sentence: Fixed[Sentence]
     stable: Fixed[int]
     kept: Fixed[int]
-    def __new__(cls, sentence: Sentence, stable: int = 0, kept: int = 0) -> Self: ...
+    def __init__(self, sentence: Sentence, stable: int = 0, kept: int = 0) -> None: ...
 
 @final
 class Final(_Value):
@@ -155,7 +155,7 @@ class Final(_Value):
     sentence: Fixed[Sentence]
     usage: Fixed[Usage | None]
     kept: Fixed[int]
-    def __new__(cls, sentence: Sentence, usage: Usage | None = None, kept: int = 0) -> Self: ...
+    def __init__(self, sentence: Sentence, usage: Usage | None = None, kept: int = 0) -> None: ...
 
 @final
 class Amended(_Value):
