@@ -1,56 +1,69 @@
-# `python -m benchmarks [framing|chunked|decode|stream|files ...] [--quick]`: the tables as Markdown.
+# The command: `python -m benchmarks [row ...] [--quick] [--json FILE] [--plot FILE.svg] [--write-readme]`.
+#
+# Exits with 1 when a path found something else than there is, with 2 when a peer is not installed.
 
 from __future__ import annotations
 
 import argparse
 import gc
-import platform
+import json
 import sys
-from importlib import import_module
-from importlib.metadata import version
+import time
+from functools import partial
+from pathlib import Path
 
-PARTS = ("framing", "chunked", "decode", "stream", "files")
-PACKAGES = ("asrwire", "orjson", "httpx", "httpx-sse", "h11", "httptools", "msgspec")
+from . import plot, report, timing
+from .rows import FULL, MORE, QUICK, ROWS
 
-
-def cpu() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+README = Path(__file__).parent.parent / "README.md"
+ROUNDS = {True: (15, 5), False: (5, 2)}  # in memory or not: of a whole run, of a quick one
+WHERE = {True: "in memory", False: "over sockets and processes"}
 
 
-def installed(package: str) -> str:
-    try:
-        return f"{package} {version(package)}"
-    except ImportError:
-        return f"{package} (not installed as a package)"
+def progress(place: str, said: str, end: str = "") -> None:
+    if sys.stderr.isatty():  # one line, written over
+        print(f"\r\x1b[2K{f'{place}: {said}':.100}", end=end, file=sys.stderr, flush=True)
+    elif end:
+        print(f"{place}: {said}", end=end, file=sys.stderr, flush=True)
 
 
 def main() -> int:
+    rows = {row.name: row for row in (*ROWS, *MORE)}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="asrwire beside named peers.")
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"any of {', '.join(PARTS)}; all of them without")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the input, 5 rounds: seconds, not minutes")
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"any of {', '.join(rows)}; all of them without")
+    parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the ratios")
+    parser.add_argument("--write-readme", action="store_true", help="replace the README's table")
     options = parser.parse_args()
-    unknown = set(options.parts) - set(PARTS)
-    if unknown:
-        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    rounds, scale = (5, 10) if options.quick else (15, 1)
-    print(f"{platform.python_implementation()} {platform.python_version()}, {cpu()}, {platform.system()}; ", end="")
-    print("; ".join(installed(package) for package in PACKAGES))
-    collector = "on" if gc.isenabled() else "off"
-    print(f"\nMedians of {rounds} interleaved rounds in one process; garbage collector {collector}.")
-    differing = 0
-    for part in options.parts or PARTS:
+    if unknown := [name for name in options.rows if name not in rows]:
+        parser.error(f"no row {', '.join(unknown)}; there are {', '.join(rows)}")
+    if options.write_readme and (options.rows or options.quick):
+        parser.error("the README has the table of a whole run: --write-readme goes with neither rows nor --quick")
+    chosen = [rows[name] for name in options.rows or rows]
+    scale = QUICK if options.quick else FULL
+    rounds = " and ".join(f"{ROUNDS[memory][options.quick]} {where}" for memory, where in WHERE.items())
+    results, begun = [], time.monotonic()
+    for at, row in enumerate(chosen, 1):
+        place, started = f"[{at}/{len(chosen)}] {row.name}", time.monotonic()
         try:
-            module = import_module(f"benchmarks.bench_{part}")
+            lines = timing.run(row.contest(scale), ROUNDS[row.in_memory][options.quick], partial(progress, place))
         except ModuleNotFoundError as missing:
             parser.exit(2, f"{missing}: pip install --group bench (pip 25.1 or newer)\n")
-        for name in module.CASES:
-            table = module.contest(name, scale).run(rounds)
-            print(f"\n{table}", flush=True)
-            differing += len(table.differing)
+        results.append(report.Result(row, lines))
+        progress(place, f"{time.monotonic() - started:.1f} s", end="\n")
+    collector = "on" if gc.isenabled() else "off"
+    print(f"{report.environment()}.")
+    print(f"Medians of interleaved rounds, {rounds}; CPU time of the client's process; garbage collector {collector}.")
+    print(f"\n{report.table(results)}\n\n{plot.text(results)}\n\n{time.monotonic() - begun:.0f} s in all")
+    if options.json:
+        options.json.write_text(json.dumps(report.as_json(results, rounds), indent=1, ensure_ascii=False) + "\n")
+    if options.plot:
+        plot.svg(results, options.plot, report.environment())
+    if options.write_readme:
+        README.write_text(report.written(README.read_text(encoding="utf-8"), results), encoding="utf-8")
+    differing = [f"{result.row.name}: {name} DIFFERS" for result in results for name in result.differing]
+    print(*differing, sep="\n", end="\n" if differing else "")
     return 1 if differing else 0
 
 

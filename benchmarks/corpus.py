@@ -106,6 +106,14 @@ class ChunkedBody:
         return wire if size is None else cut(b"".join(wire), size)
 
 
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A result file and the words in it, as (begin_time, end_time, text, punctuation)."""
+
+    data: bytes
+    words: tuple[tuple[int, int, str, str], ...]
+
+
 def cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
@@ -193,6 +201,37 @@ def framing(count: int, size: int, *, seed: int = 7) -> EventStream:
 def chunked(count: int, size: int = 300, *, seed: int = 7) -> ChunkedBody:
     """``count`` chunks of ``size`` bytes, each one event of `framing`."""
     return ChunkedBody(tuple([event.wire for event in framing(count, size, seed=seed).events]))
+
+
+def result_file(words: int, *, seed: int = 7) -> ResultFile:
+    """A Fun-ASR result file of so many words, 288 ms each (150,000 are 12 hours), Chinese and English sentences of 25
+    in turn. The vocabulary has 8,000 words, used as unevenly as words are (Zipf)."""
+    rng = Random(seed)
+    spoken: list[tuple[int, int, str, str]] = []
+    sentences: list[dict[str, Any]] = []
+    while len(spoken) < words:
+        chinese = len(sentences) % 2 == 0
+        count = min(25, words - len(spoken))
+        said: list[tuple[int, int, str, str]] = []
+        for i in range(count):
+            rank = int(8000 ** rng.random())
+            text = chr(0x4E00 + rank % 4999) + chr(0x4E00 + rank % 89) if chinese else f"word{rank} "
+            begin = (len(spoken) + i) * 288
+            said.append((begin, begin + 240, text, ("。" if chinese else ".") if i == count - 1 else ""))
+        items = [dict(zip(("begin_time", "end_time", "text", "punctuation"), word, strict=True)) for word in said]
+        text = "".join([word[2] + word[3] for word in said])
+        times = {"begin_time": said[0][0], "end_time": said[-1][1]}
+        sentences.append({**times, "text": text, "sentence_id": len(sentences) + 1, "words": items})
+        spoken += said
+    transcript = {
+        "channel_id": 0,
+        "content_duration_in_milliseconds": words * 288,
+        "text": "".join([sentence["text"] for sentence in sentences]),
+        "sentences": sentences,
+    }
+    properties = {"audio_format": "pcm_s16le", "channels": [0], "original_sampling_rate": 16000}
+    head = {"file_url": "https://example.com/a.wav", "properties": properties}
+    return ResultFile(_dumps({**head, "transcripts": [transcript]}), tuple(spoken))
 
 
 def _words(rng: Random, begin: int, chinese: bool) -> tuple[SpokenWord, ...]:

@@ -1,38 +1,42 @@
-# The peers, used as their users use them: each adapter takes the same reads or payloads as asrwire's own path.
+# The peers in memory, used as their users use them: each takes the same reads or payloads as asrwire's own path.
 #
-# Knows: httpx-sse, h11, httptools, orjson with slots dataclasses, msgspec. Must not know: asrwire, clocks.
-# What the typed peers build is as small as it can be for what is compared: words, sentences, no checks of meaning.
+# Knows: httpx-sse, h11, httptools, the stream readers of openai and dashscope. Must not know: asrwire, clocks, sockets.
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from types import ModuleType
 from typing import Any
 
 import h11
 import httptools
 import httpx
-import msgspec
-import orjson
 from httpx_sse import EventSource, ServerSentEvent
 from httpx_sse._decoders import SSEDecoder, SSELineDecoder
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-class _Reads(httpx.SyncByteStream):
-    def __init__(self, reads: list[bytes]) -> None:
-        self._reads = reads
+def _response(httpx_: ModuleType, reads: list[bytes]) -> Any:
+    class Reads(httpx_.SyncByteStream):  # type: ignore[misc, name-defined]
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(reads)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._reads)
+    request = httpx_.Request("POST", "http://127.0.0.1/")
+    return httpx_.Response(200, headers={"content-type": "text/event-stream"}, stream=Reads(), request=request)
 
 
-def httpx_sse_events(reads: list[bytes]) -> Iterator[ServerSentEvent]:
+def httpx_sse_events(reads: list[bytes], httpx_: ModuleType = httpx) -> Iterator[ServerSentEvent]:
     """httpx-sse as it is used: an EventSource over an httpx response (text decoding is httpx's)."""
-    response = httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=_Reads(reads))
-    return EventSource(response).iter_sse()
+    return EventSource(_response(httpx_, reads)).iter_sse()
+
+
+def httpx_sse_data(reads: list[bytes], httpx_: ModuleType = httpx) -> Iterator[str]:
+    for event in httpx_sse_events(reads, httpx_):
+        yield event.data
 
 
 def httpx_sse_decoders(reads: list[bytes]) -> Iterator[ServerSentEvent]:
@@ -83,80 +87,57 @@ def httptools_data(reads: list[bytes]) -> Iterator[bytes]:
         body.parts.clear()
 
 
-@dataclass(slots=True)
-class DataWord:
-    begin_time: int | None
-    end_time: int | None
-    text: str
-    punctuation: str
-    fixed: bool | None
-    speaker_id: int | None
+def dashscope_outputs(body: bytes) -> Iterator[dict[str, Any]]:
+    """The vendor's SDK: ``output`` of each response that its request object yields for a streamed body."""
+    import requests
+    from dashscope.api_entities.http_request import HttpRequest
+    from urllib3 import HTTPResponse
+
+    response = requests.Response()
+    response.status_code = 200
+    response.headers["content-type"] = "text/event-stream;charset=UTF-8"
+    response.raw = HTTPResponse(BytesIO(body), preload_content=False)
+    request = HttpRequest("http://127.0.0.1/", "sk-0", "POST", stream=True)
+    for answer in request._handle_response(response):
+        yield answer.output
 
 
-@dataclass(slots=True)
-class DataSentence:
-    sentence_id: int
-    channel_id: int
-    begin_time: int | None
-    end_time: int | None
-    text: str
-    words: list[DataWord]
-    speaker_id: int | None
-    sentence_end: bool
+def openai_chunks(reads: list[bytes], client: Any) -> Iterator[Any]:
+    """OpenAI's SDK: the chunks that its Stream yields. `client`: an `openai.OpenAI`."""
+    import httpx2
+    from openai import Stream
+    from openai.types.chat import ChatCompletionChunk
+
+    return iter(Stream(cast_to=ChatCompletionChunk, response=_response(httpx2, reads), client=client))
 
 
-def dataclass_sentence(sentence: dict[str, Any]) -> DataSentence:
-    return DataSentence(
-        sentence["sentence_id"],
-        sentence["channel_id"],
-        sentence["begin_time"],
-        sentence["end_time"],
-        sentence["text"],
-        [
-            DataWord(w["begin_time"], w["end_time"], w["text"], w["punctuation"], w["fixed"], w["speaker_id"])
-            for w in sentence["words"]
-        ],
-        sentence["speaker_id"],
-        sentence["sentence_end"],
-    )
+def openai_client() -> Any:
+    import openai
+
+    return openai.OpenAI(api_key="sk-0", base_url="http://127.0.0.1/")
 
 
-def orjson_dataclasses(payload: bytes | str) -> DataSentence:
-    """orjson, then slots dataclasses."""
-    return dataclass_sentence(orjson.loads(payload)["output"]["sentence"])
+def openai_text(reads: list[bytes], client: Any) -> str:
+    parts = []
+    for chunk in openai_chunks(reads, client):
+        for choice in chunk.choices:
+            parts.append(choice.delta.content or "")
+    return "".join(parts)
 
 
-class StructWord(msgspec.Struct, gc=False):
-    begin_time: int | None
-    end_time: int | None
-    text: str
-    punctuation: str
-    fixed: bool | None
-    speaker_id: int | None
+def deltas_text(payloads: Iterable[str], loads: Callable[[str], Any] = json.loads) -> str:
+    parts = []
+    for payload in payloads:
+        if payload == "[DONE]":
+            break
+        for choice in loads(payload)["choices"]:
+            parts.append(choice["delta"].get("content") or "")
+    return "".join(parts)
 
 
-class StructSentence(msgspec.Struct, gc=False):
-    sentence_id: int
-    channel_id: int
-    begin_time: int | None
-    end_time: int | None
-    text: str
-    words: list[StructWord]
-    speaker_id: int | None
-    sentence_end: bool
+def final_dicts(payloads: Iterable[str | bytes], loads: Callable[[Any], Any] = json.loads) -> list[dict[str, Any]]:
+    return final_outputs(loads(payload)["output"] for payload in payloads)
 
 
-class _Output(msgspec.Struct, gc=False):
-    sentence: StructSentence
-
-
-class _Result(msgspec.Struct, gc=False):
-    output: _Output
-
-
-_decode = msgspec.json.Decoder(_Result).decode
-
-
-def msgspec_structs(payload: bytes | str) -> StructSentence:
-    """msgspec, straight into Structs with gc=False."""
-    return _decode(payload).output.sentence
+def final_outputs(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [output["sentence"] for output in outputs if output["sentence"]["sentence_end"]]

@@ -1,0 +1,140 @@
+# The replay server: bytes rendered beforehand, from a process of its own, so that the client's CPU is the client's.
+#
+# Knows: sockets, HTTP just enough to find the end of a request, the clock. Must not know: what it sends, any client.
+# `Replay` starts it; the process is `python -m benchmarks.replay`, which gets its plan from its standard input and ends
+# with it. A thread a connection: of 100 paced ones all but one sleep.
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream;charset=UTF-8\r\nx-request-id: 0\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer to every request.
+
+    Attributes:
+        writes: the chunked body; each is handed to the socket by itself.
+        streams: connections that are answered together: all get their heads at once, and the bodies begin when the
+            last of them has come.
+        rate: writes a second and connection, each at its own time: no two of all the connections' at once. 0: as fast
+            as the socket takes them.
+    """
+
+    writes: tuple[bytes, ...]
+    streams: int = 1
+    rate: float = 0.0
+
+
+class Replay:
+    """The server's process, while it is entered: gives the root of an API, all of whose answers are `plan`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def __enter__(self) -> str:
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command, pipe = [sys.executable, "-m", "benchmarks.replay"], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environ)
+        assert self._process.stdin
+        assert self._process.stdout
+        pickle.dump((self._plan.writes, self._plan.streams, self._plan.rate), self._process.stdin)
+        self._process.stdin.flush()
+        return f"http://127.0.0.1:{int(self._process.stdout.readline())}/api/v1"
+
+    def __exit__(self, *error: object) -> None:
+        with self._process:  # closes its standard input, and waits
+            pass
+
+
+class _Group:
+    # The connections that a paced plan is waiting for, and those it is sent to.
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._lock = threading.Lock()
+        self._waiting: list[socket.socket] = []
+        self._over = threading.Event()
+
+    def answer(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._waiting.append(connection)
+            over, connections = self._over, self._waiting
+            if len(connections) == self._plan.streams:
+                self._waiting, self._over = [], threading.Event()
+        if len(connections) == self._plan.streams and connections[-1] is connection:
+            self._send(connections)
+            over.set()
+        over.wait()
+
+    def _send(self, connections: list[socket.socket]) -> None:
+        plan = self._plan
+        if not plan.rate:
+            for write in plan.writes:
+                for connection in connections:
+                    connection.sendall(write)
+            return
+        at, step = time.perf_counter() + 0.05, 1 / (plan.rate * plan.streams)
+        for write in plan.writes:
+            for connection in connections:
+                delay = at - time.perf_counter()
+                if delay > 0:
+                    time.sleep(delay)
+                with suppress(OSError):
+                    connection.sendall(write)
+                at += step
+
+
+def _serve(connection: socket.socket, group: _Group) -> None:
+    with connection, suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        received = b""
+        while True:
+            while b"\r\n\r\n" not in received:
+                data = connection.recv(65536)
+                if not data:
+                    return
+                received += data
+            head, _, received = received.partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+            left = (int(length[1]) if length else 0) - len(received)
+            while left > 0:
+                left -= len(connection.recv(65536))
+            received = b""
+            connection.sendall(HEAD)
+            group.answer(connection)
+
+
+def main() -> None:
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)  # PR_SET_TIMERSLACK: 1 ns instead of 50 us; two writes are 100 us apart
+    group = _Group(Plan(*pickle.load(sys.stdin.buffer)))
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    print(listener.getsockname()[1], flush=True)
+
+    def accept() -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=_serve, args=(connection, group), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    sys.stdin.buffer.read()
+
+
+if __name__ == "__main__":
+    main()
