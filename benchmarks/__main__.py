@@ -60,9 +60,9 @@ def main() -> int:
         options.json.write_text(json.dumps(report.as_json(results, rounds), indent=1, ensure_ascii=False) + "\n")
     if options.plot:
         plot.svg(results, options.plot, report.environment())
-    if options.write_readme:
-        README.write_text(report.written(README.read_text(encoding="utf-8"), results), encoding="utf-8")
     differing = [f"{result.row.name}: {name} DIFFERS" for result in results for name in result.differing]
+    if options.write_readme and not differing:
+        README.write_text(report.written(README.read_text(encoding="utf-8"), results), encoding="utf-8")
     print(*differing, sep="\n", end="\n" if differing else "")
     return 1 if differing else 0
 

@@ -98,5 +98,7 @@ def _sample(watch: Watch, heard: tuple[int, int], count: int, weight: Weight, to
     size, pieces = heard
     if size != total:
         raise RuntimeError(f"{size} heard instead of {total}")
-    reads = {"reads": pieces / count} if weight is len else {}  # of bytes, a piece is what one read gave
-    return watch.sample(count, **reads, **{"wake-ups": watch.wakes / count})
+    # Of bytes, asrwire's pieces are what one read each gave; some peers make a piece of every chunk. Fewer wake-ups
+    # than one an event mean that the machine was too busy, or the client too slow, for live ones to come one by one.
+    more = {"pieces": pieces / count} if weight is len else {}
+    return watch.sample(count, **more, **{"wake-ups": watch.wakes / count})

@@ -52,7 +52,7 @@ def number(value: float) -> str:
     """Two or three digits that count."""
     if value < 0.001:
         return "0"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:#.3g}"
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.2g}" if value < 0.995 else f"{value:#.3g}"
 
 
 def verdict(ratio: float, goal: Goal | None) -> str:

@@ -41,7 +41,7 @@ class Scale:
     events: int
 
 
-FULL, QUICK, TINY = Scale(1, 150_000, 100, 210), Scale(10, 50_000, 100, 21), Scale(200, 100, 3, 21)
+FULL, QUICK, TINY = Scale(1, 150_000, 100, 210), Scale(10, 30_000, 100, 21), Scale(200, 100, 3, 21)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,8 +158,8 @@ def test_the_readme_is_written_and_read_back() -> None:
     assert new.endswith(
         "| path | beside | asrwire | it | ratio | goal | stretch |  |\n"
         "|---|---|---:|---:|---:|---:|---:|---|\n"
-        "| what it does (us/event) | slow | 0.5 | 1.50 | **3.00x** | 2x | 4x | reached |\n"
-        "| what it does (us/event) | other | 0.5 | 1.50 | **3.00x** | – | – | – |\n"
+        "| what it does (us/event) | slow | 0.50 | 1.50 | **3.00x** | 2x | 4x | reached |\n"
+        "| what it does (us/event) | other | 0.50 | 1.50 | **3.00x** | – | – | – |\n"
         f"{report.END}\nafter\n"
     )
     assert report.rows_in(new) == report.readme_rows([ROW])
@@ -172,14 +172,17 @@ def test_tables_have_every_path() -> None:
     lines = report.table([result(3.0)]).splitlines()
     assert [cells.split(" | ")[1] for cells in lines[2:]] == ["slow", "other", "beside"]
     assert lines[2] == (
-        "| what it does (us/event) | slow | 0.5 | 1.50 | **3.00x** | 2.90 to 3.10 | 2x | 4x | reached "
-        "| wall 0.6 / 0.7 |"
+        "| what it does (us/event) | slow | 0.50 | 1.50 | **3.00x** | 2.90 to 3.10 | 2x | 4x | reached "
+        "| wall 0.60 / 0.70 |"
     )
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0, "0"), (1e-4, "0"), (0.0123, "0.012"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"), (12345.6, "12,346")],
+    [
+        (0, "0"), (1e-4, "0"), (0.0123, "0.012"), (0.1, "0.10"), (0.999, "0.999"), (1, "1.00"), (1.234, "1.23"),
+        (12.34, "12.3"), (99.96, "100"), (123.4, "123"), (12345.6, "12,346"),
+    ],
 )
 def test_numbers(value: float, said: str) -> None:
     assert report.number(value) == said
