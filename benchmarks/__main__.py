@@ -56,6 +56,9 @@ def main() -> int:
     print(f"{report.environment()}.")
     print(f"Medians of interleaved rounds, {rounds}; CPU time of the client's process; garbage collector {collector}.")
     print(f"\n{report.table(results)}\n\n{plot.text(results)}\n\n{time.monotonic() - begun:.0f} s in all")
+    for result in results:
+        if result.crowded:
+            print(f"{result.row.name}: events did not come one by one to {', '.join(result.crowded)} (see wake-ups)")
     if options.json:
         options.json.write_text(json.dumps(report.as_json(results, rounds), indent=1, ensure_ascii=False) + "\n")
     if options.plot:

@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from textwrap import fill
 from typing import Any
 
 from .rows import Goal, Row
 from .timing import OWN, Line
 
 BEGIN, END = "<!-- python -m benchmarks --write-readme: begin -->", "<!-- end -->"
+ONE_BY_ONE = 0.9  # wake-ups an event
 PACKAGES = (
     *("orjson", "httpcore", "httpcore2", "h11", "httptools", "httpx", "httpx2", "httpx-sse", "aiohttp", "uvloop"),
     *("msgspec", "openai", "dashscope"),
@@ -46,6 +48,12 @@ class Result:
     def differing(self) -> list[str]:
         """Paths that found something else than there is."""
         return [name for name, line in self.lines.items() if not line.same]
+
+    @property
+    def crowded(self) -> list[str]:
+        """Paths to which live events did not come one by one: the machine was too busy, or the client too slow."""
+        lines = self.lines.items() if self.row.live else ()
+        return [name for name, line in lines if line.notes["wake-ups"] < ONE_BY_ONE]
 
 
 def number(value: float) -> str:
@@ -112,7 +120,7 @@ def written(text: str, results: Sequence[Result]) -> str:
     """The README's text with its table replaced."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"there must be one {BEGIN} and one {END}")
-    made = f"{BEGIN}\n{environment()}.\n\n{readme_table(results)}\n{END}"
+    made = f"{BEGIN}\n{fill(f'{environment()}.', 120)}\n\n{readme_table(results)}\n{END}"
     return re.sub(re.escape(BEGIN) + ".*" + re.escape(END), lambda _: made, text, count=1, flags=re.DOTALL)
 
 

@@ -56,6 +56,7 @@ class Row:
             may have more paths.
         contest: makes it.
         in_memory: no sockets, no processes: a round is short, and there can be many.
+        live: events are to come one by one, each with a wake-up of its own.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Row:
     peers: Mapping[str, Goal | None]
     contest: Callable[[Scale], Contest]
     in_memory: bool = True
+    live: bool = False
 
 
 Paths = Iterator[tuple[str, Path]]
@@ -260,13 +262,9 @@ def file_memory(scale: Scale) -> Contest:
 # == over sockets ======================================================================================================
 
 
-def _chunked(body: ChunkedBody, streams: int) -> Plan:
+def _plan(body: ChunkedBody, streams: int) -> Plan:
     """All at once, or with `streams` each chunk at its own time."""
     return Plan(tuple(body.reads(None)), streams, RATE) if streams else Plan((body.wire,))
-
-
-def _joined(found: list[list[bytes]]) -> list[bytes]:
-    return [b"".join(pieces) for pieces in found]
 
 
 def _then(path: Path, value: Callable[[Any], object]) -> Path:
@@ -274,11 +272,11 @@ def _then(path: Path, value: Callable[[Any], object]) -> Path:
 
 
 def bulk(scale: Scale) -> Contest:
-    body = chunked(max(100_000 // scale.divisor, 10))
+    body = chunked(max(40_000 // scale.divisor, 10))
     content = b"".join(body.chunks)
 
     def path(client: Callable[[str], Any]) -> Path:
-        return _then(blocking(_chunked(body, 0), client, len(body.chunks), len, len(content)), b"".join)
+        return _then(blocking(_plan(body, 0), client, len(body.chunks), len, len(content)), b"".join)
 
     def paths() -> Paths:
         yield OWN, path(own.client_bytes)
@@ -293,13 +291,13 @@ def bulk(scale: Scale) -> Contest:
 def transport(scale: Scale, live: bool, loop: str | None = None) -> Contest:
     """asyncio: one stream of 300 B chunks at full speed, or many live ones."""
     streams = scale.streams if live else 0
-    body = chunked(scale.events if live else max(100_000 // scale.divisor, 10))
+    body = chunked(scale.events if live else max(40_000 // scale.divisor, 10))
     content = b"".join(body.chunks)
-    plan = _chunked(body, streams)
+    plan = _plan(body, streams)
 
     def path(client: Callable[[str], Any]) -> Path:
         run = asynchronous(plan, client, len(body.chunks), len, len(content), _loop(loop))
-        return _then(run, _joined)
+        return _then(run, lambda found: [b"".join(pieces) for pieces in found])
 
     def paths() -> Paths:
         yield OWN, path(own.async_client_bytes)
@@ -315,7 +313,7 @@ def transport(scale: Scale, live: bool, loop: str | None = None) -> Contest:
 
 def whole(scale: Scale) -> Contest:
     stream = fun_asr(max(300 // scale.divisor, 1))
-    plan = _chunked(ChunkedBody(tuple([event.wire for event in stream.events])), 0)
+    plan = _plan(ChunkedBody(tuple([event.wire for event in stream.events])), 0)
 
     def path(client: Callable[[str], Any], value: Callable[[Any], object]) -> Path:
         run = blocking(plan, client, len(stream.events), one, len(stream.finals))
@@ -333,7 +331,7 @@ def whole(scale: Scale) -> Contest:
 
 def whole_live(scale: Scale, loop: str | None = None) -> Contest:
     stream = fun_asr(max(scale.events // 21, 1))
-    plan = _chunked(ChunkedBody(tuple([event.wire for event in stream.events])), scale.streams)
+    plan = _plan(ChunkedBody(tuple([event.wire for event in stream.events])), scale.streams)
 
     def path(client: Callable[[str], Any], value: Callable[[Any], object]) -> Path:
         run = asynchronous(plan, client, len(stream.events), one, len(stream.finals), _loop(loop))
@@ -367,7 +365,7 @@ ROWS = (
     Row("bulk-asyncio", "bulk transport, 300 B chunks, asyncio", "us/chunk", {"httpcore": Goal(35, 50)},
         partial(transport, live=False), in_memory=False),
     Row("live", "live transport, 100 streams, asyncio", "us/event",
-        {"httpcore": Goal(3, 4), "aiohttp": Goal(1.1, 1.3)}, partial(transport, live=True), in_memory=False),
+        {"httpcore": Goal(3, 4), "aiohttp": Goal(1.1, 1.3)}, partial(transport, live=True), in_memory=False, live=True),
     Row("finals", "body to final sentences, typed; asrwire's framing lent to the peers", "us/event",
         {"orjson + slots dataclasses": Goal(12, 16), "msgspec Structs": Goal(4.5, 6)}, finals),
     Row("partials", "body to all partials and words, typed; asrwire's framing lent to the peers", "us/event",
@@ -379,7 +377,7 @@ ROWS = (
     Row("whole", "socket to final sentences, bulk", "us/event", {"httpx + httpx-sse + json": Goal(15, 20)}, whole,
         in_memory=False),
     Row("whole-live", "socket to final sentences, 100 live streams, asyncio", "us/event",
-        {"httpx + httpx-sse + json": Goal(3, 5)}, whole_live, in_memory=False),
+        {"httpx + httpx-sse + json": Goal(3, 5)}, whole_live, in_memory=False, live=True),
 )  # fmt: skip
 
 MORE = (
@@ -388,9 +386,10 @@ MORE = (
     Row("chunked-single", "chunked decoding, 300 B chunks, one a read", "us/chunk", {"h11": None, "httptools": None},
         partial(chunking, read=None)),
     Row("live-uvloop", "live transport, 100 streams, uvloop", "us/event", {"httpcore": None, "aiohttp": None},
-        partial(transport, live=True, loop="uvloop"), in_memory=False),
+        partial(transport, live=True, loop="uvloop"), in_memory=False, live=True),
     Row("whole-live-uvloop", "socket to final sentences, 100 live streams, uvloop", "us/event",
-        {"httpx + httpx-sse + json": None}, partial(whole_live, loop="uvloop"), in_memory=False),
+        {"httpx + httpx-sse + json": None}, partial(whole_live, loop="uvloop"), in_memory=False,
+        live=True),
     Row("vendor", "body to final sentences", "us/event",
         {"httpx-sse + json": None, "dashscope's stream reader": None}, vendor),
     Row("deltas", "body of OpenAI-compatible deltas to text", "us/event",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
@@ -186,6 +187,15 @@ def test_tables_have_every_path() -> None:
 )
 def test_numbers(value: float, said: str) -> None:
     assert report.number(value) == said
+
+
+def test_who_was_too_slow_for_live_events_is_told() -> None:
+    def line(wakes: float) -> Line:
+        return Line(1.0, {"wake-ups": wakes}, 1.0, 1.0, 1.0, True)
+
+    lines = {OWN: line(0.98), "slow": line(0.5), "other": line(1.1)}
+    assert report.Result(replace(ROW, live=True), lines).crowded == ["slow"]
+    assert report.Result(ROW, lines).crowded == []
 
 
 def test_plot() -> None:
