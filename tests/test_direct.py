@@ -330,6 +330,75 @@ def test_both_paths_read_disturbed_streams_alike() -> None:
             assert fast == slow, seed
 
 
+# -- text deltas -------------------------------------------------------------------------------------------------------
+
+
+def delta(text: object, **changes: Any) -> bytes:
+    choice = {"delta": {"content": text, "role": None}, "index": 0, **changes.pop("choice", {})}
+    chunk = {"choices": [choice], "created": 1, "id": "c-1", "model": "m", "object": "chat.completion.chunk",
+             "usage": None, **changes}  # fmt: skip
+    return wire(chunk)
+
+
+DELTAS: dict[str, list[bytes]] = {
+    "plain": [delta(text) for text in ("你", "好", ", wo", "rld", "")],
+    "escapes": [delta("a"), delta("b"), wire('{"choices":[{"delta":{"content":"\\u00e9\\n","role":null},"index":0}],'
+                '"created":1,"id":"c-1","model":"m","object":"chat.completion.chunk","usage":null}'), delta('"}')],
+    "lone surrogate": [delta("a"), delta("b"), delta("@").replace(b"@", b"\\ud83d"), delta("c")],
+    "bad UTF-8": [delta("a"), delta("b"), delta("@").replace(b"@", b"\xff"), delta("c")],
+    "a quote too many": [delta("a"), delta("b"), delta("@").replace(b"@", b'"'), delta("c")],
+    "an end": [delta("a"), delta("b"), delta("c", choice={"finish_reason": "stop"}), wire("[DONE]"), delta("d")],
+    "usage": [delta("a"), delta("b"), delta("c", usage={"seconds": 4}), delta("d")],
+    "created changes": [delta(text, created=n) for n, text in enumerate("abcdefghij")],
+    "created changes once": [delta(text, created=n // 5) for n, text in enumerate("abcdefghij")],
+    "another id": [delta("a"), delta("b"), delta("c", id="c-2"), delta("d")],
+    "annotations": [delta(text, choice={"delta": {"annotations": [{"language": "zh"}], "content": text}})
+                    for text in "abc"],
+    "content twice": [delta(text, content="x") for text in "abc"],
+    "null": [delta("a"), delta(None), delta("b"), delta("c")],
+    "a message between": [delta("a"), delta("b"), wire({"output": {"choices": [{"message": {"content": "abc"}}]}}),
+                          delta("d"), delta("e")],
+    "sentences between": [delta("a"), delta("b"), FIRST, wire(said()), delta("c"), delta("d")],
+    "comments that say something": [delta("a"), delta("b"), b":HTTP_STATUS/429\n" + delta("c")],
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("both_paths")
+@pytest.mark.parametrize("partials", [True, False])
+@pytest.mark.parametrize("name", DELTAS)
+def test_both_paths_read_text_alike(name: str, partials: bool) -> None:
+    reads = DELTAS[name]
+    expected = outcome(reads, partials, False)
+    body = b"".join(reads)
+    assert outcome(reads, partials, True) == expected
+    assert outcome([body], partials, True) == expected
+    assert outcome([body[at : at + 5] for at in range(0, len(body), 5)], partials, True) == expected
+
+
+def test_text_deltas_are_decoded_once() -> None:
+    stream = ResultStream()
+    stream.receive_data(delta("a") + delta("b"))
+    taken = stream._parser
+    assert taken is not None
+
+    def slow(event: ServerSentEvent, updates: list[Update]) -> bool:
+        raise AssertionError("not an ordinary delta")
+
+    updates: list[Update] = []
+    for text in "cdefg":
+        taken.take(delta(text), updates, slow)
+    assert [update.offset for update in updates] == [2, 3, 4, 5, 6]  # type: ignore[union-attr]
+    assert stream.transcript.text == "abcdefg"
+
+
+def test_what_never_helps_is_not_learnt_for_ever() -> None:
+    stream = ResultStream()
+    for created in range(10):
+        stream.receive_data(delta("a", created=created))
+    assert stream._parser is not None
+    assert not stream._parser.may_learn
+
+
 def test_issues_are_counted_once() -> None:
     books = Assembler(Counter())
     assert books.issues == {}

@@ -39,6 +39,9 @@ cdef class Books:
     cdef public str request_id
     cdef public object usage
     cdef public str running_text
+    cdef readonly list pieces
+    cdef public Py_ssize_t text_size
+    cdef public bytes text_raw
     cdef Py_ssize_t indexes
 
     cpdef Py_ssize_t new_index(self)

@@ -38,6 +38,7 @@ cdef class Books:
         self.done = {}
         self.chains = {}
         self.channels = {}
+        self.pieces = []
 
     cpdef Py_ssize_t new_index(self):
         self.indexes += 1

@@ -6,8 +6,8 @@
 # after every final one, an error, a heartbeat) is left, whole and in order, to the readable path: `_decode` after
 # orjson, then `Assembler`, whose books this keeps too. Which of the two took an event cannot be told from the outside.
 #
-# Without partials an event is walked to find whether it is final, and nothing is made of one that is not: 0.3 us instead
-# of 7 with orjson and dataclasses. Only the newest that was passed over is kept, once a read, and decoded when the
+# Without partials an event is walked to find whether it is final, and nothing is made of one that is not: 0.3 us, not
+# 7 as with orjson and dataclasses. Only the newest that was passed over is kept, once a read, and decoded when the
 # stream ends or somebody asks. With partials, words whose bytes are those of the event before are its words: 1 us.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -18,7 +18,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp
 
 from ._books cimport Books, Channel, Done, Open
-from ._model cimport Final, Partial, Sentence, Usage, Word, place as place_word
+from ._model cimport Final, Partial, Sentence, TextDelta, Usage, Word, place as place_word
 from ._sse cimport ResultEventParser
 
 import orjson
@@ -62,6 +62,7 @@ cdef extern from "scan.h":
     json_at json_space(json_at at, json_at end) noexcept
     json_at json_read_member(json_at at, json_at end, const json_member* known, int count, unsigned char* guess,
                              int* number, json_string* name) noexcept
+    json_at json_string_end(json_at at, json_at end, int* flags) noexcept
     json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
     json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
     json_at json_read_integer(json_at at, json_at end, int64_t* out) noexcept
@@ -235,6 +236,9 @@ cdef class DirectParser(ResultEventParser):
     cdef object plain_comments
     cdef bytes known_usage
     cdef object usage           # made of `known_usage`
+    cdef bytes prefix           # of an event that is a text delta
+    cdef bytes suffix
+    cdef int lessons
     cdef str mark               # the punctuation of the newest word that had any
     cdef tuple words            # of this event
     cdef Place* places          # of the words of `shared`
@@ -267,6 +271,15 @@ cdef class DirectParser(ResultEventParser):
             self.slow = None
             self.keep_passed()
 
+    @property
+    def may_learn(self):
+        return self.lessons < 4
+
+    def learn(self, bytes prefix not None, bytes suffix not None):
+        self.prefix = prefix
+        self.suffix = suffix
+        self.lessons += 1       # until one is of use
+
     def unread(self):
         cdef list payloads = []
         cdef Channel channel
@@ -294,9 +307,14 @@ cdef class DirectParser(ResultEventParser):
     cdef int on_event(self, const char* data, Py_ssize_t size, list out) except -1:
         if self.slow is None:
             return ResultEventParser.on_event(self, data, size, out)
-        if self.direct and self.is_plain() and self.enter_event(<json_at>data, <json_at>data + size, out):
-            self.books.events += 1
-            return 0
+        if self.direct and self.is_plain():
+            if self.prefix is not None and self.enter_delta(data, size, out):
+                return 0
+            if self.enter_event(<json_at>data, <json_at>data + size, out):
+                self.books.events += 1
+                self.prefix = None
+                return 0
+        self.prefix = None
         self.keep_passed()
         self.current = None
         self.shared = None
@@ -552,6 +570,35 @@ cdef class DirectParser(ResultEventParser):
         return self.mark
 
     # -- what it means ------------------------------------------------------------------------------------------------
+
+    cdef bint enter_delta(self, const char* data, Py_ssize_t size, list out) except -1:
+        # Whether it is an event like the one that was learnt from, but for its text: 0.3 us instead of 6.
+        cdef Py_ssize_t start = len(self.prefix), stop = size - len(self.suffix)
+        cdef Books books = self.books
+        cdef json_string piece
+        cdef json_at end
+        cdef TextDelta update
+        if stop < start or memcmp(data, PyBytes_AS_STRING(self.prefix), start) != 0 or memcmp(
+                data + stop, PyBytes_AS_STRING(self.suffix), size - stop) != 0:
+            return False
+        piece.data = <json_at>data + start
+        piece.size = stop - start
+        end = json_string_end(piece.data, <json_at>data + size, &piece.flags)
+        if end != <json_at>data + stop:
+            return False
+        text = text_of(&piece)
+        if text is None:
+            return False
+        if piece.size:
+            books.pieces.append(text)
+            if books.partials:
+                update = TextDelta.__new__(TextDelta, text, books.text_size)
+                out.append(update)
+            books.text_size += len(text)
+        books.text_raw = PyBytes_FromStringAndSize(data, size)
+        books.events += 1
+        self.lessons = 0
+        return True
 
     cdef bint enter_event(self, json_at data, json_at end, list out) except -1:
         # Whether the event was taken into the books; nothing is changed if not.

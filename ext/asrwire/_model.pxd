@@ -57,4 +57,10 @@ cdef class Final(_Value):
     cdef readonly Py_ssize_t kept
 
 
+@cython.final
+cdef class TextDelta(_Value):
+    cdef readonly str text
+    cdef readonly Py_ssize_t offset
+
+
 cdef bint place(str text, Word word, Py_ssize_t* at, Py_ssize_t* start, Py_ssize_t* stop)

@@ -217,8 +217,6 @@ cdef class Incomplete(_Value):
 @cython.no_gc
 cdef class TextDelta(_Value):
     __match_args__ = ("text", "offset")
-    cdef readonly str text
-    cdef readonly Py_ssize_t offset
 
     def __cinit__(self, str text not None, Py_ssize_t offset=0):
         self.text = text

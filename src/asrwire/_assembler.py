@@ -439,32 +439,32 @@ class TextAssembler:
     """The text of a dialect that has no sentences and no times.
 
     Args:
-        issues: counted into.
+        books: of the stream; ``pieces`` are kept here.
         incremental: for ``choices[].message`` streams: True, each text is appended; False, it replaces all before it;
             None, the stream shows it: cumulative (the service's default) when a text starts with the one before it.
     """
 
-    def __init__(self, issues: Counter[str], incremental: bool | None) -> None:
-        self.issues = issues
+    def __init__(self, books: Books, incremental: bool | None) -> None:
         self.incremental = incremental
-        self._parts: list[str] = []  # joined only when asked for: a long text in many deltas stays linear
-        self._size = 0
+        self._books = books
 
     @property
     def text(self) -> str:
-        if len(self._parts) > 1:
-            self._parts = ["".join(self._parts)]
-        return self._parts[0] if self._parts else ""
+        pieces = self._books.pieces
+        if len(pieces) > 1:
+            pieces[:] = ["".join(pieces)]
+        return pieces[0] if pieces else ""
 
     def hear(self, text: str, mode: str) -> list[Update]:
         """``mode`` is `Body.mode`. Returns at most one `TextDelta`."""
+        books = self._books
         if mode == "delta" or (mode == "message" and self._appends(text)):
-            self._parts.append(text)
-            self._size += len(text)
-            return [TextDelta(text, self._size - len(text))] if text else []
+            books.pieces.append(text)
+            books.text_size += len(text)
+            return [TextDelta(text, books.text_size - len(text))] if text else []
         before = self.text
         offset = _common(before, text)
-        self._parts, self._size = [text], len(text)
+        books.pieces[:], books.text_size = [text], len(text)
         return [] if text == before else [TextDelta(text[offset:], offset)]  # shorter text: an empty delta cuts it
 
     def _appends(self, text: str) -> bool:
@@ -473,7 +473,7 @@ class TextAssembler:
             longer = len(text) > len(self.text)
             self.incremental = not (text.startswith(self.text) or (longer and _common(text, self.text) > 0))
             if self.incremental or not longer:
-                self.issues["incremental_guessed"] += 1
+                self._books.issues["incremental_guessed"] += 1
         elif self.incremental is False and not text.startswith(self.text):
-            self.issues["revised_text"] += 1
+            self._books.issues["revised_text"] += 1
         return bool(self.incremental)

@@ -75,6 +75,8 @@ class Books:
         channels: by id.
         events: complete events so far.
         request_id, usage, running_text: of the stream as a whole; ``running_text`` is the newest ``output.text``.
+        pieces, text_size, text_raw: of a dialect without sentences: its text, joined only when asked for, so that a
+            long one in many deltas stays linear; how long it is; the newest event.
     """
 
     @property
@@ -95,6 +97,10 @@ class Books:
     request_id: str | None
     usage: Usage | None
     running_text: str | None
+    @property
+    def pieces(self) -> list[str]: ...
+    text_size: int
+    text_raw: bytes | None
     def __new__(cls, issues: Counter[str], partials: bool = True) -> Books: ...
     def new_index(self) -> int: ...
     def channel(self, channel_id: int) -> Channel:

@@ -26,5 +26,13 @@ class DirectParser(ResultEventParser):
         stream.
         """
 
+    @property
+    def may_learn(self) -> bool:
+        """What was learnt so far was of use."""
+
+    def learn(self, prefix: bytes, suffix: bytes) -> None:
+        """Until an event is not ordinary: one that begins and ends like this is a text delta, and what lies between is
+        its text as it stands in a JSON string."""
+
     def unread(self) -> list[bytes]:
         """The newest payload of each open sentence that was passed over, once; oldest sentence first."""

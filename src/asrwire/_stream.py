@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import takewhile
 from typing import NoReturn
 
@@ -34,6 +35,7 @@ from ._transcript import Transcript
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _FIELD_END = re.compile(rb"[:\r\n]")
+_CONTENT = re.compile(rb'"content":"((?:[^"\\]|\\.)*)"')
 _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 
 
@@ -79,10 +81,9 @@ class ResultStream:
         self._kind = "unknown" if 200 <= http_status < 300 else "error"
 
         self._sentences = Assembler(self.issues, partials)
-        self._text = TextAssembler(self.issues, incremental)
+        self._text = TextAssembler(self._sentences, incremental)
         self._text_seen = False
         self._text_sentence: Sentence | None = None
-        self._text_raw: bytes | None = None
 
         self._known = _decode.Body()  # of the members that belong to the whole, the newest or the largest
         self._error: ASRWireError | None = None
@@ -316,10 +317,23 @@ class ResultStream:
         self._known.choices = self._known.choices or body.choices
         self._known.finish_reason = body.finish_reason or self._known.finish_reason
         if body.text is not None:
-            self._text_raw = raw
+            self._sentences.text_raw = raw
             deltas = self._text.hear(body.text, body.mode)
-            if self._partials and self._kind == "events":
-                updates += deltas
+            if self._kind == "events":
+                updates += deltas if self._partials else ()
+                if body.mode == "delta" and self._parser is not None:
+                    self._learn(self._parser, raw, body)
+
+    def _learn(self, parser: DirectParser, raw: bytes, body: _decode.Body) -> None:
+        # Deltas repeat all of an event but the text. Where another text in its place gives the same body with another
+        # text, that is proven, and events like it need not be decoded.
+        found = _CONTENT.search(raw) if parser.may_learn else None
+        if found is not None:
+            prefix, suffix = raw[: found.start(1)], raw[found.end(1) :]
+            with suppress(DecodeError):
+                other, _ = _decode.loads(prefix + b"\\u0000" + suffix)
+                if _decode.body(other) == replace(body, text="\0"):
+                    parser.learn(prefix, suffix)
 
     @property
     def _text_only(self) -> bool:
@@ -343,7 +357,7 @@ class ResultStream:
         # What a dialect without sentences has said so far, as the one sentence of its transcript.
         known = self._known
         return Sentence(0, text=self._text.text, language=known.language, emotion=known.emotion, final=final,
-                        raw=self._text_raw)
+                        raw=self._sentences.text_raw)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
