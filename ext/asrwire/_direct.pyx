@@ -264,6 +264,8 @@ cdef class DirectParser(ResultEventParser):
         self.direct = enabled
 
     def take(self, data, list updates not None, slow not None):
+        if self.busy:
+            self.enter()        # which says so, before this call's `slow` takes the place of the other's
         self.slow = slow
         try:
             self.take_input(data, updates)
