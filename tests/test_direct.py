@@ -119,6 +119,7 @@ UNUSUAL: dict[str, Any] = {
     "a begin before a final": said(begin_time=50),
     "text that is no string": said(text=None) | {"output": {"sentence": {**said()["output"]["sentence"], "text": 1}}},
     "nothing said": said("", words=[]),
+    "nothing said, with white space": json.dumps(said("", words=[])).replace("[]", "[ \\t]"),
     "a final of nothing": said("", sentence_end=True),
     "a heartbeat": said(heartbeat=True),
     "a stash": said(stash={"sentence_id": 3, "text": "b"}),

@@ -401,6 +401,7 @@ cdef class DirectParser(ResultEventParser):
     cdef json_at read_sentence(self, json_at at, json_at end, bint skim) except? NULL:
         cdef Heard* heard = &self.heard
         cdef json_string name
+        cdef json_at words
         cdef int more = 1, place = 0, member = 0, seen = 0, flag = -1
         heard.channel_id = 0
         heard.begin_time = heard.end_time = JSON_NO_TIME
@@ -421,7 +422,8 @@ cdef class DirectParser(ResultEventParser):
                 seen |= 1 << member
             if member == WORDS:
                 if at < end and at[0] == c"[":
-                    heard.spoken = not (end - at > 1 and at[1] == c"]")
+                    words = json_space(at + 1, end)
+                    heard.spoken = words < end and words[0] != c"]"
                     at = json_skip_container(at, end) if skim else self.read_words(at, end)
                 else:
                     at = at + 4 if json_is(at, end, "null") else NULL
