@@ -211,7 +211,7 @@ LOOPS = {loop.name: loop for loop in (
     Loop("comments, 64 KiB reads", "line", 100_000, blocks(b":x\n"), parse(65536)),
     Loop("empty data lines, 64 KiB reads", "line", 100_000, blocks(b"data\n"), parse(65536)),
     Loop("one block of comments", "line", 100_000, lambda count: b":x\n" * count + b"data\n\n", parse(65536)),
-    Loop("partials, one-byte reads", "byte", 20, partials, understand(True, 1), lambda n: len(partials(n))),
+    Loop("partials, one-byte reads", "byte", 80, partials, understand(True, 1), lambda n: len(partials(n))),
     Loop("partials", "event", 1000, partials, understand(True), lambda n: n // 20 * 21),
     Loop("partials skipped", "event", 2000, partials, understand(False), lambda n: n // 20 * 21),
     Loop("partials of one sentence", "event", 1000, one_sentence, understand(True)),
