@@ -1,6 +1,6 @@
 /* JSON text read in place: where strings and containers end, integers, and one word object.
  *
- * Knows: RFC 8259 and the members of a word. Must not know: Python, events, sentences, files.
+ * Knows: RFC 8259 and the members of a word and of a file's sentence. Must not know: Python, events, files.
  *
  * Every reader takes the first byte to look at and the end of the text, and returns the byte after what it read, or
  * NULL for whatever is not plain and well-formed: its caller then leaves the whole text to orjson, so a reader may
@@ -598,6 +598,120 @@ static inline json_at json_read_word(json_at at, json_at end, int check, json_wo
         if (place < JSON_WORD_MEMBERS - 1)
             place++;
     }
+    return at;
+}
+
+/* -- sentences of result files -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t begin_time, end_time;
+    int64_t sentence_id;
+    int identified;                     /* there is a sentence_id */
+    json_string text, language, emotion;
+    json_speaker speaker;
+    int closed;                         /* sentence_end; -1: null or absent */
+    json_at words, words_end;           /* the array, where it came before the text */
+    unsigned seen;
+    int state;                          /* what json_read_sentence is to do next, or JSON_DONE */
+} json_sentence;
+
+enum { JSON_NEW, JSON_AT_WORDS, JSON_DONE };
+
+/* Into an array or object: the first value or name (*more 1), or past it where it is empty (*more 0). */
+static inline json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int *more) {
+    if (at >= end || *at != open)
+        return NULL;
+    at = json_space(at + 1, end);
+    *more = at >= end || *at != close;
+    return *more ? at : at + 1;
+}
+
+static inline int json_same_string(const json_string *one, const json_string *other) {
+    return one->size == other->size && (one->size <= 0 || memcmp(one->data, other->data, (size_t)one->size) == 0);
+}
+
+static inline int json_same_speaker(const json_speaker *one, const json_speaker *other) {
+    return one->kind == other->kind && (one->kind != 1 || one->number == other->number)
+        && (one->kind != 2 || json_same_string(&one->text, &other->text));
+}
+
+/* null or an integer; what else it may be is left to orjson. */
+static inline json_at json_read_id(json_at at, json_at end, int64_t *out, int *there) {
+    *there = !json_is(at, end, "null");
+    return *there ? json_read_integer(at, end, out) : at + 4;
+}
+
+/* One item of `sentences`, checked. `state` is JSON_NEW and `at` the brace; where the words come after the text it stops
+ * at their bracket, JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. */
+static json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
+    enum { TEXT = 1, WORDS = 2, STASH = 4, EMOTION = 8, LANGUAGE = 16, END_TIME = 32, HEARTBEAT = 64, BEGIN_TIME = 128,
+           SPEAKER_ID = 256, CHANNEL_ID = 512, SENTENCE_ID = 1024, SENTENCE_END = 2048, SENTENCE_BEGIN = 4096 };
+    int more, unused;
+    int64_t channel_id;
+    if (out->state == JSON_NEW) {
+        memset(out, 0, sizeof *out);
+        out->begin_time = out->end_time = JSON_NO_TIME;
+        out->text.size = out->language.size = out->emotion.size = out->closed = -1;
+        at = json_open(at, end, '{', '}', &more);
+    } else {
+        at = json_next(at, end, '}', &more);
+    }
+    while (at != NULL && more) {
+        json_string name;
+        unsigned bit = 0;
+        at = json_read_name(at, end, &name);
+        if (at == NULL)
+            return NULL;
+        switch (name.size) {
+        case 4: bit = json_named(name, "text") ? TEXT : 0; break;
+        case 5: bit = json_named(name, "words") ? WORDS : json_named(name, "stash") ? STASH : 0; break;
+        case 7: bit = json_named(name, "emotion") ? EMOTION : 0; break;
+        case 8: bit = json_named(name, "language") ? LANGUAGE : json_named(name, "end_time") ? END_TIME : 0; break;
+        case 9: bit = json_named(name, "heartbeat") ? HEARTBEAT : 0; break;
+        case 10: bit = json_named(name, "begin_time") ? BEGIN_TIME : json_named(name, "speaker_id") ? SPEAKER_ID
+                     : json_named(name, "channel_id") ? CHANNEL_ID : 0; break;
+        case 11: bit = json_named(name, "sentence_id") ? SENTENCE_ID : 0; break;
+        case 12: bit = json_named(name, "sentence_end") ? SENTENCE_END : 0; break;
+        case 14: bit = json_named(name, "sentence_begin") ? SENTENCE_BEGIN : 0; break;
+        default: break;
+        }
+        if (out->seen & bit)
+            return NULL;
+        out->seen |= bit;
+        switch (bit) {
+        case TEXT: at = json_read_text(at, end, 1, &out->text); break;
+        case WORDS:
+            if (json_is(at, end, "null")) {
+                at += 4;
+            } else if (at >= end || *at != '[') {
+                return NULL;
+            } else if (out->seen & TEXT) {
+                out->state = JSON_AT_WORDS;
+                return at;
+            } else {
+                out->words = at;
+                at = out->words_end = json_skip_container(at, end);
+            }
+            break;
+        case STASH: at = json_is(at, end, "null") ? at + 4 : NULL; break;
+        case EMOTION: at = json_read_text(at, end, 1, &out->emotion); break;
+        case LANGUAGE: at = json_read_text(at, end, 1, &out->language); break;
+        case END_TIME: at = json_read_time(at, end, &out->end_time); break;
+        case BEGIN_TIME: at = json_read_time(at, end, &out->begin_time); break;
+        case SPEAKER_ID: at = json_read_speaker(at, end, 1, &out->speaker); break;
+        case CHANNEL_ID: at = json_read_id(at, end, &channel_id, &unused); break;
+        case SENTENCE_ID: at = json_read_id(at, end, &out->sentence_id, &out->identified); break;
+        case SENTENCE_END: at = json_read_boolean(at, end, &out->closed); break;
+        case HEARTBEAT: case SENTENCE_BEGIN: at = json_read_boolean(at, end, &unused); break;
+        default:
+            if ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size))
+                return NULL;
+            at = json_check_value(at, end, 0);
+        }
+        if (at != NULL)
+            at = json_next(at, end, '}', &more);
+    }
+    out->state = JSON_DONE;
     return at;
 }
 
