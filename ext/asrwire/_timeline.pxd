@@ -24,7 +24,7 @@ cdef inline void drop(Buffer* buffer) noexcept:
 
 
 cdef inline unsigned char* grow(Buffer* buffer, size_t count) except NULL:
-    # A buffer is bytes that nobody has seen yet, so that sealing it copies nothing. Growth doubles: all of it is linear.
+    # A buffer is bytes that nobody has seen yet, so that sealing it copies nothing. It doubles, so all is linear.
     cdef size_t room = 2 * buffer.room + 256
     if room - buffer.size < count:
         room = buffer.size + count
