@@ -500,7 +500,7 @@ def test_it_is_a_sequence() -> None:
             assert (first, last) == (HELLO, LAB)
         case _:
             pytest.fail("no sequence pattern")
-    with pytest.raises(ValueError, match="not in|^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         timeline.index(Word(0, 1, "x"))
     with pytest.raises(TypeError):
         hash(timeline)

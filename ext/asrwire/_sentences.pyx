@@ -378,6 +378,8 @@ cdef json_at read_entry(FileSentences into, Reader* reader, json_at at, list cut
                 at += 4
             else:
                 at = read_sentences(into, reader, at, spans)
+                if at == NULL:
+                    return NULL
                 cuts.append((start - reader.start, at - 1 - reader.start))
         elif json_named(name, "text"):
             if worded:

@@ -191,7 +191,8 @@ cdef class WordColumns:
         memset(&sentence, 0, sizeof(sentence))
         for punctuation, fixed, speaker_id in self.kinds:
             writer.kind_of(punctuation, fixed, speaker_id)
-        memcpy(more(&writer.channels, channels), raw(self.channels), channels)
+        if channels:
+            memcpy(more(&writer.channels, channels), raw(self.channels), channels)
         try:
             for i in numbers:
                 writer.word(times(self.begin)[i], times(self.end)[i], self.text_at(i), self.size_at(i), self.kind_at(i))
@@ -343,6 +344,7 @@ cdef class WordWriter:
             if begins[i] != INT32_MIN:
                 key = begins[i]
             elif not self.keyed and key != INT32_MIN:
+                reserve(&self.key, 4 * self.count)
                 memcpy(more(&self.key, 4 * i), begins, 4 * i)
                 self.keyed = True
             if self.keyed:

@@ -643,7 +643,7 @@ static inline json_at json_read_id(json_at at, json_at end, int64_t *out, int *t
 
 /* One item of `sentences`, checked. `state` is JSON_NEW and `at` the brace; where the words come after the text it stops
  * at their bracket, JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. */
-static json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
+static inline json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
     enum { TEXT = 1, WORDS = 2, STASH = 4, EMOTION = 8, LANGUAGE = 16, END_TIME = 32, HEARTBEAT = 64, BEGIN_TIME = 128,
            SPEAKER_ID = 256, CHANNEL_ID = 512, SENTENCE_ID = 1024, SENTENCE_END = 2048, SENTENCE_BEGIN = 4096 };
     int more, unused;
