@@ -50,7 +50,6 @@ cdef extern from "scan.h":
         json_at words, words_end
         int state
     enum:
-        JSON_NEW
         JSON_AT_WORDS
     json_at json_space(json_at at, json_at end) noexcept
     json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
@@ -153,14 +152,17 @@ cdef class FileSentences:
         cdef const Said* said = self.at(i)
         cdef const uint32_t* first = <const uint32_t*>PyBytes_AS_STRING(self.columns.first) + i
         cdef Py_ssize_t k
-        cdef tuple label = <tuple>self.labels[said.label]
-        return Sentence.__new__(
-            Sentence, i, said.sentence_id if said.identified else None, self.channel_id,
-            None if said.begin == INT32_MIN else said.begin, None if said.end == INT32_MIN else said.end,
-            PyUnicode_DecodeUTF8(PyBytes_AS_STRING(self.columns.pool) + said.at, said.size, NULL),
-            tuple([self.columns.word(k) for k in range(first[0], first[1])]), label[0], label[1], label[2], label[3],
-            label[4], 0, self.data[self.spans[2 * i]:self.spans[2 * i + 1]] if self.spans else None,
-        )  # fmt: skip
+        cdef Sentence made = Sentence.__new__(Sentence)
+        made.index, made.channel_id = i, self.channel_id
+        made.sentence_id = said.sentence_id if said.identified else None
+        made.begin_time = None if said.begin == INT32_MIN else said.begin
+        made.end_time = None if said.end == INT32_MIN else said.end
+        made.text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(self.columns.pool) + said.at, said.size, NULL)
+        made.words = tuple([self.columns.word(k) for k in range(first[0], first[1])])
+        made.language, made.emotion, made.speaker_id, made.final, made.finality = self.labels[said.label]
+        if self.spans:
+            made.raw = self.data[self.spans[2 * i]:self.spans[2 * i + 1]]
+        return made
 
     def __len__(self):
         return self.size
@@ -228,7 +230,8 @@ cdef struct Reader:
     json_at start, end
     Buffer scratch
     Slot[SLOTS] slots           # kinds seen: a word finds its own without an object made
-    json_sentence before        # the sentence before; most have its label
+    json_word word
+    json_sentence said, before  # most sentences have the label of the one before
     uint32_t label              # and one
 
 
@@ -291,16 +294,16 @@ cdef uint32_t kind_of(FileSentences into, Reader* reader, const json_word* word)
 
 cdef json_at read_words(FileSentences into, Reader* reader, json_at at) except? NULL:
     cdef json_at end = reader.end, text
-    cdef json_word word
+    cdef json_word* word = &reader.word
     cdef uint32_t kind
     cdef size_t size
     cdef int more_words
     at = json_open(at, end, c"[", c"]", &more_words)
     while at != NULL and more_words:
-        at = json_read_word(at, end, True, &word)
+        at = json_read_word(at, end, True, word)
         if at == NULL:
             return NULL
-        kind = kind_of(into, reader, &word)
+        kind = kind_of(into, reader, word)
         text = inside(reader, &word.text, &size)
         into.writer.word(word.begin_time, word.end_time, text, size, kind)
         at = json_next(at, end, c"]", &more_words)
@@ -309,11 +312,10 @@ cdef json_at read_words(FileSentences into, Reader* reader, json_at at) except? 
 
 cdef json_at read_sentence(FileSentences into, Reader* reader, json_at at) except? NULL:
     cdef json_at text
-    cdef json_sentence said
+    cdef json_sentence* said = &reader.said
     cdef json_sentence* before = &reader.before
     cdef size_t size
-    said.state = JSON_NEW
-    at = json_read_sentence(at, reader.end, &said)
+    at = json_read_sentence(at, reader.end, said)
     if at == NULL:
         return NULL
     text = inside(reader, &said.text, &size)
@@ -321,7 +323,7 @@ cdef json_at read_sentence(FileSentences into, Reader* reader, json_at at) excep
     if said.state == JSON_AT_WORDS:
         at = read_words(into, reader, at)
         if at != NULL:
-            at = json_read_sentence(at, reader.end, &said)
+            at = json_read_sentence(at, reader.end, said)
     elif said.words != NULL and read_words(into, reader, said.words) != said.words_end:
         return NULL
     if at == NULL:
@@ -333,7 +335,7 @@ cdef json_at read_sentence(FileSentences into, Reader* reader, json_at at) excep
             and json_same_speaker(&before.speaker, &said.speaker)):
         reader.label = 1 + into.label(text_of(reader, &said.language), text_of(reader, &said.emotion),
                                       speaker_of(reader, &said.speaker), said.closed, said.end_time)
-    before[0] = said
+    before[0] = said[0]
     into.end_sentence(said.sentence_id, said.identified, said.begin_time, said.end_time, size, reader.label - 1)
     return at
 

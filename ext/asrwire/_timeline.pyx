@@ -324,9 +324,10 @@ cdef class WordWriter:
         cdef str text = word.text
         cdef int32_t begin = ms_of(word.begin_time), end = ms_of(word.end_time)
         cdef bytes encoded
-        cdef uint32_t kind = self.kind_of(
-            word.punctuation, None if word.fixed is None else bool(word.fixed), word.speaker_id
-        )
+        cdef uint32_t kind
+        if text is None:
+            raise TypeError("a Word that was never initialised")
+        kind = self.kind_of(word.punctuation, None if word.fixed is None else bool(word.fixed), word.speaker_id)
         if PyUnicode_IS_COMPACT_ASCII(text):
             return self.word(begin, end, PyUnicode_1BYTE_DATA(text), len(text), kind)
         encoded = text.encode("utf-8", "surrogatepass")

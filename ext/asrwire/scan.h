@@ -603,6 +603,17 @@ static inline json_at json_read_word(json_at at, json_at end, int check, json_wo
 
 /* -- sentences of result files -------------------------------------------------------------------------------------- */
 
+enum { JSON_SAID_ID, JSON_SAID_BEGIN, JSON_SAID_END, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_SAID_LANGUAGE,
+       JSON_SAID_EMOTION, JSON_SAID_SPEAKER, JSON_SAID_FINAL, JSON_SAID_CHANNEL, JSON_SAID_HEARTBEAT, JSON_SAID_OPEN,
+       JSON_SAID_STASH, JSON_SENTENCE_MEMBERS };
+
+static const json_member json_sentence_members[] = {
+    JSON_MEMBER("sentence_id"), JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"),
+    JSON_MEMBER("words"), JSON_MEMBER("language"), JSON_MEMBER("emotion"), JSON_MEMBER("speaker_id"),
+    JSON_MEMBER("sentence_end"), JSON_MEMBER("channel_id"), JSON_MEMBER("heartbeat"), JSON_MEMBER("sentence_begin"),
+    JSON_MEMBER("stash"),
+};
+
 typedef struct {
     int32_t begin_time, end_time;
     int64_t sentence_id;
@@ -612,10 +623,12 @@ typedef struct {
     int closed;                         /* sentence_end; -1: null or absent */
     json_at words, words_end;           /* the array, where it came before the text */
     unsigned seen;
-    int state;                          /* what json_read_sentence is to do next, or JSON_DONE */
+    int state;                          /* JSON_DONE, also before the first, or JSON_AT_WORDS */
+    int place;
+    unsigned char order[JSON_SENTENCE_MEMBERS];     /* as in json_word */
 } json_sentence;
 
-enum { JSON_NEW, JSON_AT_WORDS, JSON_DONE };
+enum { JSON_DONE, JSON_AT_WORDS };
 
 /* Into an array or object: the first value or name (*more 1), or past it where it is empty (*more 0). */
 static inline json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int *more) {
@@ -641,51 +654,45 @@ static inline json_at json_read_id(json_at at, json_at end, int64_t *out, int *t
     return *there ? json_read_integer(at, end, out) : at + 4;
 }
 
-/* One item of `sentences`, checked. `state` is JSON_NEW and `at` the brace; where the words come after the text it stops
- * at their bracket, JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. */
+/* One item of `sentences`, checked. `at` is the brace; where the words come after the text it stops
+ * at their bracket, JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. `order` is kept from sentence to
+ * sentence. */
 static inline json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
-    enum { TEXT = 1, WORDS = 2, STASH = 4, EMOTION = 8, LANGUAGE = 16, END_TIME = 32, HEARTBEAT = 64, BEGIN_TIME = 128,
-           SPEAKER_ID = 256, CHANNEL_ID = 512, SENTENCE_ID = 1024, SENTENCE_END = 2048, SENTENCE_BEGIN = 4096 };
     int more, unused;
     int64_t channel_id;
-    if (out->state == JSON_NEW) {
-        memset(out, 0, sizeof *out);
+    if (out->state == JSON_AT_WORDS) {
+        at = json_next(at, end, '}', &more);
+    } else {
         out->begin_time = out->end_time = JSON_NO_TIME;
         out->text.size = out->language.size = out->emotion.size = out->closed = -1;
+        out->identified = out->speaker.kind = out->place = 0;
+        out->words = NULL;
+        out->seen = 0;
         at = json_open(at, end, '{', '}', &more);
-    } else {
-        at = json_next(at, end, '}', &more);
     }
+    out->state = JSON_DONE;
     while (at != NULL && more) {
-        json_string name;
-        unsigned bit = 0;
-        at = json_read_name(at, end, &name);
-        if (at == NULL)
+        json_string name = {NULL, 0, 0};
+        int member;
+        at = json_read_member(at, end, json_sentence_members, JSON_SENTENCE_MEMBERS, &out->order[out->place], &member,
+                              &name);
+        if (at == NULL || (out->seen & 1u << member))
             return NULL;
-        switch (name.size) {
-        case 4: bit = json_named(name, "text") ? TEXT : 0; break;
-        case 5: bit = json_named(name, "words") ? WORDS : json_named(name, "stash") ? STASH : 0; break;
-        case 7: bit = json_named(name, "emotion") ? EMOTION : 0; break;
-        case 8: bit = json_named(name, "language") ? LANGUAGE : json_named(name, "end_time") ? END_TIME : 0; break;
-        case 9: bit = json_named(name, "heartbeat") ? HEARTBEAT : 0; break;
-        case 10: bit = json_named(name, "begin_time") ? BEGIN_TIME : json_named(name, "speaker_id") ? SPEAKER_ID
-                     : json_named(name, "channel_id") ? CHANNEL_ID : 0; break;
-        case 11: bit = json_named(name, "sentence_id") ? SENTENCE_ID : 0; break;
-        case 12: bit = json_named(name, "sentence_end") ? SENTENCE_END : 0; break;
-        case 14: bit = json_named(name, "sentence_begin") ? SENTENCE_BEGIN : 0; break;
-        default: break;
-        }
-        if (out->seen & bit)
-            return NULL;
-        out->seen |= bit;
-        switch (bit) {
-        case TEXT: at = json_read_text(at, end, 1, &out->text); break;
-        case WORDS:
+        if (out->place < JSON_SENTENCE_MEMBERS - 1)
+            out->place++;
+        if (member < JSON_SENTENCE_MEMBERS)
+            out->seen |= 1u << member;
+        switch (member) {
+        case JSON_SAID_ID: at = json_read_id(at, end, &out->sentence_id, &out->identified); break;
+        case JSON_SAID_BEGIN: at = json_read_time(at, end, &out->begin_time); break;
+        case JSON_SAID_END: at = json_read_time(at, end, &out->end_time); break;
+        case JSON_SAID_TEXT: at = json_read_text(at, end, 1, &out->text); break;
+        case JSON_SAID_WORDS:
             if (json_is(at, end, "null")) {
                 at += 4;
             } else if (at >= end || *at != '[') {
                 return NULL;
-            } else if (out->seen & TEXT) {
+            } else if (out->seen & 1u << JSON_SAID_TEXT) {
                 out->state = JSON_AT_WORDS;
                 return at;
             } else {
@@ -693,16 +700,13 @@ static inline json_at json_read_sentence(json_at at, json_at end, json_sentence 
                 at = out->words_end = json_skip_container(at, end);
             }
             break;
-        case STASH: at = json_is(at, end, "null") ? at + 4 : NULL; break;
-        case EMOTION: at = json_read_text(at, end, 1, &out->emotion); break;
-        case LANGUAGE: at = json_read_text(at, end, 1, &out->language); break;
-        case END_TIME: at = json_read_time(at, end, &out->end_time); break;
-        case BEGIN_TIME: at = json_read_time(at, end, &out->begin_time); break;
-        case SPEAKER_ID: at = json_read_speaker(at, end, 1, &out->speaker); break;
-        case CHANNEL_ID: at = json_read_id(at, end, &channel_id, &unused); break;
-        case SENTENCE_ID: at = json_read_id(at, end, &out->sentence_id, &out->identified); break;
-        case SENTENCE_END: at = json_read_boolean(at, end, &out->closed); break;
-        case HEARTBEAT: case SENTENCE_BEGIN: at = json_read_boolean(at, end, &unused); break;
+        case JSON_SAID_LANGUAGE: at = json_read_text(at, end, 1, &out->language); break;
+        case JSON_SAID_EMOTION: at = json_read_text(at, end, 1, &out->emotion); break;
+        case JSON_SAID_SPEAKER: at = json_read_speaker(at, end, 1, &out->speaker); break;
+        case JSON_SAID_FINAL: at = json_read_boolean(at, end, &out->closed); break;
+        case JSON_SAID_CHANNEL: at = json_read_id(at, end, &channel_id, &unused); break;
+        case JSON_SAID_HEARTBEAT: case JSON_SAID_OPEN: at = json_read_boolean(at, end, &unused); break;
+        case JSON_SAID_STASH: at = json_is(at, end, "null") ? at + 4 : NULL; break;
         default:
             if ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size))
                 return NULL;
@@ -711,7 +715,6 @@ static inline json_at json_read_sentence(json_at at, json_at end, json_sentence 
         if (at != NULL)
             at = json_next(at, end, '}', &more);
     }
-    out->state = JSON_DONE;
     return at;
 }
 
