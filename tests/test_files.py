@@ -651,6 +651,16 @@ DIRECT = {
         b'{"speaker_id":"a long name"},{"speaker_id":-5},{"speaker_id":"\\u0041"},'
         b'{"speaker_id":999999999999999999}]},{"speaker_id":"1"},{}'
     ),
+    "more kinds of words than are remembered": item(
+        orjson.dumps(
+            {
+                "words": [
+                    {"punctuation": "." * (n % 11), "speaker_id": [None, n % 70, f"s{n % 70}"][n % 3]}
+                    for n in range(900)
+                ]
+            }
+        )
+    ),
     "fixed": item(b'{"words":[{"fixed":true},{"fixed":false},{"fixed":null},{}]}'),
     "labels": item(
         b'{"language":"en","emotion":"sad","end_time":1},{"language":"zh","emotion":"sad","sentence_end":true},'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import re
 import sys
 import tracemalloc
 from collections.abc import Sequence
@@ -278,6 +279,24 @@ def test_text_bounds_are_those_of_a_slice(bounds: tuple[int, ...], expected: str
 )
 def test_needs_space(left: str, right: str, expected: bool) -> None:
     assert needs_space(left, right) is needs_space(right, left) is expected
+
+
+UNSPACED = re.compile(
+    "[\u2e80-\u2fdf\u3000-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe4f"
+    "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
+)
+
+
+def test_needs_space_is_the_slow_reading() -> None:
+    for char in map(chr, [*range(0x40100), 0x10FFFF]):
+        assert needs_space("a", char) is not (char.isspace() or bool(UNSPACED.match(char)))
+
+
+@pytest.mark.parametrize("wrong", ["", "ab", b"a", None, 5])
+def test_needs_space_is_asked_of_characters(wrong: Any) -> None:
+    for pair in ((wrong, "a"), ("a", wrong)):
+        with pytest.raises((TypeError, ValueError)):
+            needs_space(*pair)
 
 
 # == value ===========================================================================================================

@@ -8,7 +8,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport INT32_MAX, INT32_MIN, int32_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memset
 
 from ._model cimport Sentence
 from ._timeline cimport Buffer, WordColumns, WordWriter, drop, more, sealed
@@ -216,14 +216,9 @@ cdef enum:
 cdef uint64_t MIX = 0x9e3779b97f4a7c15
 
 
-cdef struct Kind:               # what a word has beside times and text, where that is short and plain
+cdef struct Slot:               # what a word has beside times and text, where that is short and plain
     uint64_t punctuation, speaker
-    int32_t punctuation_size, speaker_size, speaker_kind, fixed
-
-
-cdef struct Slot:
-    Kind kind
-    uint32_t number             # and one; 0 where the slot is empty
+    uint32_t shape, number      # of which kinds the others are; the word's kind, and one; 0 where the slot is empty
 
 
 cdef struct Reader:
@@ -240,9 +235,11 @@ cdef inline bint plain(const json_string* text) noexcept:
 
 
 cdef inline uint64_t packed(const json_string* text) noexcept:
+    # At most 8 bytes, none of them zero.
     cdef uint64_t value = 0
-    if text.size > 0:
-        memcpy(&value, text.data, text.size)
+    cdef Py_ssize_t i
+    for i in range(text.size):
+        value = value << 8 | text.data[i]
     return value
 
 
@@ -270,25 +267,22 @@ cdef object speaker_of(Reader* reader, const json_speaker* speaker):
 
 
 cdef uint32_t kind_of(FileSentences into, Reader* reader, const json_word* word) except? 0xffffffff:
-    cdef Kind kind
+    cdef uint64_t punctuation, speaker = 0
+    cdef uint32_t shape = 4 * word.speaker.kind + word.fixed + 1, number
     cdef Slot* slot = NULL
-    cdef uint32_t number
     if plain(&word.punctuation) and (word.speaker.kind != 2 or plain(&word.speaker.text)):
-        kind.punctuation, kind.punctuation_size = packed(&word.punctuation), <int32_t>max(word.punctuation.size, 0)
-        kind.speaker_kind, kind.fixed, kind.speaker, kind.speaker_size = word.speaker.kind, word.fixed, 0, 0
-        if word.speaker.kind == 1:
-            kind.speaker = <uint64_t>word.speaker.number
-        elif word.speaker.kind == 2:
-            kind.speaker, kind.speaker_size = packed(&word.speaker.text), <int32_t>word.speaker.text.size
-        slot = &reader.slots[(kind.punctuation + 31 * (kind.speaker + kind.fixed)) * MIX >> 58]
-        if slot.number and not memcmp(&slot.kind, &kind, sizeof(Kind)):
+        punctuation = packed(&word.punctuation)
+        if word.speaker.kind:
+            speaker = word.speaker.number if word.speaker.kind == 1 else packed(&word.speaker.text)
+        slot = &reader.slots[(punctuation + 31 * (speaker + shape)) * MIX >> 58]
+        if slot.number and slot.punctuation == punctuation and slot.speaker == speaker and slot.shape == shape:
             return slot.number - 1
     number = into.writer.kind_of(
         text_of(reader, &word.punctuation) or "", None if word.fixed < 0 else bool(word.fixed),
         speaker_of(reader, &word.speaker),
     )
     if slot != NULL:
-        slot.kind, slot.number = kind, number + 1
+        slot[0] = Slot(punctuation, speaker, shape, number + 1)
     return number
 
 

@@ -65,7 +65,7 @@ cdef bint spaced(Py_UCS4 left, Py_UCS4 right) noexcept:
     return not (left.isspace() or right.isspace() or char_unspaced(left) or char_unspaced(right))
 
 
-def needs_space(Py_UCS4 left, Py_UCS4 right):
+def needs_space(str left not None, str right not None):
     return spaced(left, right)
 
 
