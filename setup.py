@@ -1,6 +1,6 @@
 """The extensions. Everything static is in pyproject.toml.
 
-ASRWIRE_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer.
+ASRWIRE_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer, ASRWIRE_PORTABLE=1 without SIMD.
 """
 
 import os
@@ -33,6 +33,7 @@ setup(
             [source],
             depends=glob("ext/asrwire/*.pxd") + glob("ext/asrwire/*.h"),
             extra_compile_args=FLAGS,
+            define_macros=[("ASRWIRE_PORTABLE", "1")] if os.environ.get("ASRWIRE_PORTABLE") else [],
             extra_link_args=SANITIZE[:1] if FLAGS is SANITIZE else [],
         )
         for source in sorted(glob("ext/asrwire/*.pyx"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrwire import _sentences, formats
 from asrwire._errors import ASRWireError, DecodeError, NoTimes, ServiceError
-from asrwire._files import FileFailed, FileResult, read_result
+from asrwire._files import FileFailed, FileResult, read, read_result
 from asrwire._model import Sentence, Word
 from asrwire._timeline import WordTimeline
 from asrwire._transcript import Finding, Transcript
@@ -326,7 +329,9 @@ def test_no_repr_shows_the_query_of_a_url() -> None:
     failed = FileFailed(file_url=url, message=f"GET {url} refused", error=ServiceError(f"GET {url}"))
     assert (read.file_url, failed.file_url) == (url, url)
     assert repr(read).startswith("FileResult(file_url='https://host/a.wav', audio_format=None, ")
-    assert repr(failed).startswith("FileFailed(file_url='https://host/a.wav', code=None, message='GET https://host/a.wa")
+    assert repr(failed).startswith(
+        "FileFailed(file_url='https://host/a.wav', code=None, message='GET https://host/a.wa"
+    )
     assert "SECRET" not in repr(read) + repr(failed)
 
 
@@ -586,6 +591,237 @@ def test_nothing_foreign_escapes(data: st.DataObject) -> None:
         assert len(transcript.words) == sum(len(sentence.words) for sentence in transcript.sentences)
         transcript.check()
         transcript.to_json()
+
+
+# == straight from bytes, and through orjson =========================================================================
+
+
+def outcome(data: bytes, direct: bool, keep_raw: bool = False) -> object:
+    """All that a file is read as, down to the bytes of its columns, or its error."""
+    try:
+        result = read(data, keep_raw, direct)
+    except ASRWireError as error:
+        return type(error), str(error), getattr(error, "path", None), getattr(error, "offset", None)
+    return result, [
+        (tuple(t.sentences), list(t.words), t.sentences.columns.__reduce__(), t.sentences.labels)  # type: ignore
+        for t in result.transcripts
+    ]
+
+
+def taken(data: bytes) -> bool:
+    """Whether the direct reader takes it."""
+    return _sentences.read(data) is not None
+
+
+def item(sentence: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
+    return b'{"transcripts":[{%s"sentences":[%s]%s}]}' % (before, sentence, after)
+
+
+DIRECT = {
+    "filetrans": FILETRANS,
+    "funasr": FUNASR,
+    "empty sentence": item(b"{}"),
+    "empty word": item(b'{"words":[{}]}'),
+    "no sentences": b'{"transcripts":[{"sentences":[]},{"sentences":null},{},{"text":"a"},{ }]}',
+    "no transcripts": b'{"transcripts":[]}',
+    "nulls": item(
+        b'{"sentence_id":null,"channel_id":null,"begin_time":null,"end_time":null,"text":null,"words":null,"stash":null,'
+        b'"language":null,"emotion":null,"speaker_id":null,"sentence_end":null,"sentence_begin":null,"heartbeat":null}'
+    ),
+    "nulls in words": item(
+        b'{"words":[{"begin_time":null,"end_time":null,"text":null,"punctuation":null,"fixed":null,"speaker_id":null}]}'
+    ),
+    "times of -1": item(b'{"begin_time":-1,"end_time":-1,"words":[{"begin_time":-1,"end_time":-1,"text":"a"}]}'),
+    "the largest time": item(b'{"end_time":2147483647,"words":[{"begin_time":2147483647,"text":"a"}]}'),
+    "escapes": item(
+        rb'{"text":"\u4f60\ud83d\ude00 \"a\\\/\b\f\n\r\t","words":[{"text":"\u4f60","punctuation":"\ud83d\ude00"},'
+        rb'{"text":"\u0022a","punctuation":"\u3002"},{"text":"\u0000"}],"language":"\u0065n"}'
+    ),
+    "text of two, three, four bytes": item(
+        '{"text":"é你😀。","words":[{"text":"é你","punctuation":"😀"},{"text":"。"}]}'.encode()
+    ),
+    "words before the text": item(b'{"words":[{"text":"a "},{"text":"b","punctuation":"."}],"text":"a b."}'),
+    "words that are not in the text": item(b'{"text":"25","words":[{"text":"twenty "},{"text":"five"},{"text":"25"}]}'),
+    "words without their spaces": item(
+        b'{"text":"go  on, x","words":[{"text":"go"},{"text":"on","punctuation":","},{"text":"x"}]}'
+    ),
+    "long punctuation": item(b'{"text":"a123456789b","words":[{"text":"a","punctuation":"123456789"},{"text":"b"}]}'),
+    "speakers": item(
+        b'{"speaker_id":1,"words":[{"speaker_id":0},{"speaker_id":"0"},{"speaker_id":null},'
+        b'{"speaker_id":"a long name"},{"speaker_id":-5},{"speaker_id":"\\u0041"},'
+        b'{"speaker_id":999999999999999999}]},{"speaker_id":"1"},{}'
+    ),
+    "more kinds of words than are remembered": item(
+        orjson.dumps(
+            {
+                "words": [
+                    {"punctuation": "." * (n % 11), "speaker_id": [None, n % 70, f"s{n % 70}"][n % 3]}
+                    for n in range(900)
+                ]
+            }
+        )
+    ),
+    "fixed": item(b'{"words":[{"fixed":true},{"fixed":false},{"fixed":null},{}]}'),
+    "labels": item(
+        b'{"language":"en","emotion":"sad","end_time":1},{"language":"zh","emotion":"sad","sentence_end":true},'
+        b'{"language":"en","emotion":"sad","end_time":1},{"sentence_end":false},{"sentence_end":true,"end_time":5}'
+    ),
+    "unknown members": item(
+        b'{"new":[1,-2.5,{"a":null},"\\u0041",true],"words":[{"new":{"text":"b"},"text":"a"}],"text":"a"}', b'"x":1.5,'
+    ),
+    "own text that is the join": item(b'{"text":"Yes."},{"text":""},{"text":"No."}', b'"text":"Yes. No.",'),
+    "own text that is not": item(b'{"text":"Yes."},{"text":"No."}', b'"text":"Yes.No.",'),
+    "own text after the sentences": item(
+        '{"text":"你。"},{"text":"é"}'.encode(), b"", ',"text":"你。é","transcript":"x"'.encode()
+    ),
+    "own text with escapes": item('{"text":"你"}'.encode(), rb'"text":"\u4f60",'),
+    "two names for the text": item(b'{"text":"a"}', b'"transcript":"b","text":"a",'),
+    "only the other name": item(b'{"text":"a"}', b'"transcript":"a","text":null,'),
+    "channels": b'{"transcripts":[{"channel_id":1,"sentences":[{"words":[{}]}]},{"sentences":[{}],"channel_id":0}]}',
+    "words out of order": item(b'{"words":[{"begin_time":5,"text":"b"},{"begin_time":1,"text":"a"},{"text":"c"}]}'),
+    "white space": b' {\n"transcripts" :\t[ { "sentences"\r: [ { "words" : [ { "text" : "a" } , { } ] } , { } ] } ] } ',
+    "an error beside the sentences": item(b'{"text":"a"}', b'"channel_id":"x",'),
+    "an error in the place of a file": b'{"code":"x","message":"y"}',
+}
+
+REFUSED = {
+    "float times": item(b'{"begin_time":5.0}'),
+    "times with exponents": item(b'{"words":[{"begin_time":1e3}]}'),
+    "minus zero": item(b'{"begin_time":-0}'),
+    "times out of range": item(b'{"words":[{"end_time":2147483648}]}'),
+    "negative times": item(b'{"words":[{"end_time":-2}]}'),
+    "ids in digits": item(b'{"sentence_id":"7"}'),
+    "ids beyond 18 digits": item(b'{"sentence_id":9223372036854775807}'),
+    "ids beyond 63 bits": item(b'{"sentence_id":9223372036854775808}'),
+    "members twice": item(b'{"text":"a","text":"b"}'),
+    "members of words twice": item(b'{"words":[{"text":"a","text":"b"}]}'),
+    "words twice": item(b'{"text":"a","words":[{"text":"a"}],"words":[]}'),
+    "sentences twice": item(b'{"text":"a"}', b'"sentences":[{"text":"b"}],'),
+    "text twice": item(b'{"text":"a"}', b'"text":"a","text":null,"transcript":"b",'),
+    "transcripts twice": b'{"transcripts":[{"sentences":[{}]}],"transcripts":[]}',
+    "escaped names": item(b'{"\\u0074ext":"a"}'),
+    "a stash": item(b'{"stash":{"text":"a"}}'),
+    "unknown numbers with exponents": item(b'{"new":1e5}'),
+    "bad utf-8": item(b'{"text":"\xff"}'),
+    "bad utf-8 in names": item(b'{"\xff":1}'),
+    "bad utf-8 in words": item(b'{"words":[{"punctuation":"\xe4\xbd"}]}'),
+    "a lone surrogate": item(b'{"text":"\\ud83d"}'),
+    "a lone surrogate in a speaker": item(b'{"words":[{"speaker_id":"\\ude00"}]}'),
+    "an unknown escape": item(b'{"text":"\\x"}'),
+    "a control character": item(b'{"text":"\n"}'),
+    "a speaker that is a float": item(b'{"speaker_id":0.5}'),
+    "a speaker that is true": item(b'{"words":[{"speaker_id":true}]}'),
+    "a sentence that is none": item(b'{"text":"a"},null'),
+    "a word that is none": item(b'{"words":[{},[]]}'),
+    "words that are none": item(b'{"words":{}}'),
+    "sentences that are none": b'{"transcripts":[{"sentences":{}}]}',
+    "an item that is none": b'{"transcripts":[null]}',
+    "transcripts that are none": b'{"transcripts":{}}',
+    "transcripts that are null": b'{"transcripts":null}',
+    "wrong types": item(b'{"text":1}'),
+    "wrong types of what has no meaning": item(b'{"heartbeat":1}'),
+    "a comma too many": item(b'{"text":"a"},'),
+    "a comma too few": item(b'{"text":"a"}{}'),
+    "a comma too many in words": item(b'{"words":[{},]}'),
+    "a colon too few": item(b'{"text" "a"}'),
+    "another bracket": item(b'{"words":[{}}}'),
+    "words before the text that are no words": item(b'{"words":[{"text":"a"},{]},"text":"a"}'),
+    "nothing": b"",
+    "an array": b"[]",
+    "what follows is not looked at, but orjson does": b'{"transcripts":[',
+}  # fmt: skip
+
+LEFT = {  # taken by the direct reader; that the rest is wrong is found by orjson
+    "rubbish after it": item(b"{}") + b"x",
+    "rubbish before it": item(b"{}", b'"x":[1 2],'),
+    "bad utf-8 beside it": item(b'{"text":"a"}', b'"x":"\xff",'),
+    "a lone surrogate beside it": item(b'{"text":"a"}', b'"x":"\\ud83d",'),
+    "a control character beside it": item(b'{"text":"a"}', b'"x":["\n"],'),
+    "a name that is none": item(b'{"text":"a"}', b'"x":{1:2},'),
+}
+
+
+@pytest.mark.parametrize("keep_raw", [False, True])
+@pytest.mark.parametrize("name", [*DIRECT, *REFUSED, *LEFT])
+def test_both_ways_of_reading_are_one(name: str, keep_raw: bool) -> None:
+    data = {**DIRECT, **REFUSED, **LEFT}[name]
+    assert taken(data) is (name not in REFUSED)
+    assert outcome(data, True, keep_raw) == outcome(data, False, keep_raw)
+
+
+@pytest.mark.parametrize("name", ["filetrans", "funasr", "escapes", "speakers", "unknown members", "white space"])
+def test_every_cut_reads_as_one(name: str) -> None:
+    data = DIRECT[name]
+    for stop in range(len(data)):
+        assert outcome(data[:stop], True) == outcome(data[:stop], False), stop
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_every_byte_may_be_another(name: str) -> None:
+    data = DIRECT[name]
+    for at in range(0, len(data), max(1, len(data) // 150)):
+        for byte in b'"\\,x0\xff}':
+            other = data[:at] + bytes([byte]) + data[at + 1 :]
+            assert outcome(other, True) == outcome(other, False), other
+
+
+def words_of(transcript: Transcript) -> tuple[bytes, list[tuple[str, str]]]:
+    return transcript.words._columns.pool, [(word.text, word.punctuation) for word in transcript.words]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_the_text_is_held_once(direct: bool) -> None:
+    (aligned,) = read(DIRECT["words before the text"], direct=direct).transcripts
+    assert words_of(aligned) == (b"a b.", [("a ", ""), ("b", ".")])
+    (spaced,) = read(DIRECT["words without their spaces"], direct=direct).transcripts
+    assert words_of(spaced) == (b"go  on, x", [("go", ""), ("on", ","), ("x", "")])
+    (other,) = read(DIRECT["words that are not in the text"], direct=direct).transcripts
+    assert words_of(other) == (b"25twenty five", [("twenty ", ""), ("five", ""), ("25", "")])
+    (joined,) = read(DIRECT["own text that is the join"], direct=direct).transcripts
+    assert words_of(joined) == (b"Yes. No.", [])
+
+
+@given(st.lists(st.text(st.sampled_from("a .你é，\n\u3000😀 ﾊ"), max_size=3), max_size=6))
+def test_the_joined_text_is_that_of_formats(texts: list[str]) -> None:
+    expected = formats.join(texts)
+    for direct in (True, False):
+        (transcript,) = read(of(*({"text": text} for text in texts), text=expected), direct=direct).transcripts
+        assert transcript.sentences.joined() == expected  # type: ignore[attr-defined]
+        assert (transcript.text, transcript.issues) == (expected, Counter())
+
+
+def test_memory_held_per_word() -> None:
+    def held(data: bytes) -> float:
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            result = read_result(data)
+            gc.collect()
+            return (tracemalloc.get_traced_memory()[0] - before) / len(result.transcripts[0].words)
+        finally:
+            tracemalloc.stop()
+
+    sentences = []
+    for n in range(6000):
+        words = [
+            {
+                "begin_time": at,
+                "end_time": at + 240,
+                "text": f"word{at % 8000:04} "[i // 24 :],
+                "punctuation": "." * (i // 24),
+            }
+            for i, at in enumerate(range(n * 7200, n * 7200 + 7200, 288))
+        ]
+        text = "".join(
+            f"{word['text'].rstrip() if i == 24 else word['text']}{word['punctuation']}" for i, word in enumerate(words)
+        )
+        times = {"begin_time": n * 7200, "end_time": n * 7200 + 7200}
+        sentences.append({"sentence_id": n, **times, "text": text, "words": words})
+    joined = [" ".join(str(said["text"]) for said in sentences), "".join(str(said["text"]) for said in sentences)]
+    same, other = (held(orjson.dumps({"transcripts": [{"text": text, "sentences": sentences}]})) for text in joined)
+    assert same < 26, "14 of numbers, 9 of text, and the sentences"
+    assert other < 36, "a text of its own is held beside the sentences'"
 
 
 # == the two outcomes of a file ======================================================================================

@@ -25,7 +25,7 @@ FLOORS = [
     ["_limits", "_model", "_books", "_timeline"],
     [
         "_decode", "_assembler", "_direct", "_codes", "_audio", "_task", "_options", "_requests", "_retry", "formats",
-        "_transcript", "_files",
+        "_transcript", "_sentences", "_files",
     ],
     ["_stream", "_talk", "_single", "_many", "_tasks", "_net"],
     ["_tasks_client", "_client"],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import re
 import sys
-from array import array
+import tracemalloc
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -207,21 +211,11 @@ def test_locate_is_the_slow_reading(data: st.DataObject) -> None:
         assert timeline.locate(ms) == locate_slowly(timeline, ms)
 
 
-def test_locating_below_a_hundred_thousand_nested_words_looks_at_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locating_below_a_hundred_thousand_nested_words_looks_at_few() -> None:
     # One long word under 100,000 short ones: whoever walks back from the newest looks at all of them.
     timeline = spoken((0, 10**6), *((i, i + 1) for i in range(1, 100_001)))
-    assert timeline.locate(500_000) == 0  # the first look-up makes the tree
-    looked = 0
-    reach = WordTimeline._reach
-
-    def counted(self: WordTimeline, level: int, i: int) -> int:
-        nonlocal looked
-        looked += 1
-        return reach(self, level, i)
-
-    monkeypatch.setattr(WordTimeline, "_reach", counted)
     assert timeline.locate(500_000) == 0
-    assert looked <= 2 * 4 * 32 + 8
+    assert 4 <= timeline._looked <= 2 * 4 * 32 + 8
 
 
 # == text ============================================================================================================
@@ -287,6 +281,24 @@ def test_needs_space(left: str, right: str, expected: bool) -> None:
     assert needs_space(left, right) is needs_space(right, left) is expected
 
 
+UNSPACED = re.compile(
+    "[\u2e80-\u2fdf\u3000-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe4f"
+    "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
+)
+
+
+def test_needs_space_is_the_slow_reading() -> None:
+    for char in map(chr, [*range(0x40100), 0x10FFFF]):
+        assert needs_space("a", char) is not (char.isspace() or bool(UNSPACED.match(char)))
+
+
+@pytest.mark.parametrize("wrong", ["", "ab", b"a", None, 5])
+def test_needs_space_is_asked_of_characters(wrong: Any) -> None:
+    for pair in ((wrong, "a"), ("a", wrong)):
+        with pytest.raises((TypeError, ValueError)):
+            needs_space(*pair)
+
+
 # == value ===========================================================================================================
 
 
@@ -341,16 +353,184 @@ def test_pickles_by_columns() -> None:
     assert len(data) < 32 * len(timeline) + 2000
 
 
+# == columns =========================================================================================================
+
+
+def columns(timeline: WordTimeline) -> dict[str, object]:
+    """Its columns as numbers, and what they index."""
+    made = timeline._columns
+    widths = {1: "B", 2: "H", 4: "I", 0: "B"}
+    numbers = {name: memoryview(getattr(made, name)).cast("i").tolist() for name in ("begin", "end", "key")}
+    for name in ("size", "kind", "sentence"):
+        column = memoryview(getattr(made, name))
+        numbers[name] = column.cast(widths[len(column) // len(timeline)]).tolist()
+    numbers["at"] = memoryview(made.at).cast("I").tolist()
+    numbers["first"] = memoryview(made.first).cast("I").tolist()
+    numbers["channels"] = memoryview(made.channels).cast("q").tolist()
+    return {**numbers, "pool": made.pool, "kinds": made.kinds}
+
+
+def test_columns_of_two_sentences() -> None:
+    assert columns(WordTimeline.from_sentences(TWO)) == {
+        "begin": [100, 596, 900],
+        "end": [596, 844, NO_TIME],
+        "key": [100, 596, 900],
+        "at": [0, 6, 11],
+        "size": [6, 5, 9],
+        "pool": "Hello world实验室".encode(),
+        "kind": [0, 1, 2],
+        "kinds": (("", None, None), (", ", True, 0), ("。", False, "B")),
+        "sentence": [],
+        "first": [0, 2, 3],
+        "channels": [0],
+    }
+
+
+def test_what_says_nothing_is_not_kept() -> None:
+    made = WordTimeline.from_sentences([sentence(0, *(Word(i, i + 1, "w", "", True, 5) for i in range(3)), channel=7)])
+    assert (made._columns.kind, made._columns.kinds) == (b"", (("", True, 5),))
+    assert made._columns.sentence == b""
+    assert memoryview(made._columns.channels).cast("q").tolist() == [7]
+    assert made._columns.key is made._columns.begin
+    assert made.channel(7)[2] == Word(2, 3, "w", "", True, 5)
+
+
+def test_words_of_no_text_have_no_sizes() -> None:
+    made = spoken((0, 1), (1, 2))
+    empty = WordTimeline.from_sentences([sentence(0, Word(0, 1), Word(1, 2))])
+    assert (made._columns.size, empty._columns.size, empty._columns.pool) == (b"\2\2", b"", b"")
+    assert list(empty) == [Word(0, 1), Word(1, 2)]
+
+
+def test_an_own_key_where_a_word_has_no_begin() -> None:
+    timeline = spoken((10, 20), (None, None), (30, 40))
+    assert columns(timeline)["begin"] == [10, NO_TIME, 30]
+    assert columns(timeline)["key"] == [10, 10, 30]
+
+
+def test_sentences_of_each_word_where_the_order_is_not_theirs() -> None:
+    timeline = WordTimeline.from_sentences(
+        [sentence(0, Word(5, 9, "b"), channel=3), sentence(1), sentence(2, Word(1, 2, "a"), channel=4)]
+    )
+    made = columns(timeline)
+    assert (made["sentence"], made["first"], made["channels"]) == ([2, 0], [], [3, 0, 4])
+    assert [len(timeline.channel(i)) for i in (0, 3, 4)] == [0, 1, 1]
+    assert columns(timeline[1:])["sentence"] == [], "all zeros"
+    assert timeline[1:].sentence_of(0) == 0
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 65535, 65536])
+def test_sizes_are_as_wide_as_the_longest(size: int) -> None:
+    words = [Word(0, 1, "a"), Word(1, 2, "b" * size), Word(2, 3, "c")]
+    timeline = WordTimeline.from_sentences([sentence(0, *words)])
+    assert len(timeline._columns.size) == 3 * (1 if size < 256 else 2 if size < 65536 else 4)
+    assert list(timeline) == words
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 256, 257, 65536, 65537])
+def test_kinds_are_as_wide_as_there_are_many(kinds: int) -> None:
+    words = [Word(i, i + 1, "w", "", None, i) for i in range(kinds)]
+    timeline = WordTimeline.from_sentences([sentence(0, *words)])
+    width = 0 if kinds == 1 else 1 if kinds <= 256 else 2 if kinds <= 65536 else 4
+    assert len(timeline._columns.kind) == width * kinds
+    assert [word.speaker_id for word in timeline] == list(range(kinds))
+    assert timeline[kinds - 1 :][0] == words[-1]
+
+
+@pytest.mark.parametrize("sentences", [255, 256, 257, 65537])
+def test_sentence_positions_are_as_wide_as_there_are_many(sentences: int) -> None:
+    timeline = WordTimeline.from_sentences(sentence(i, Word(i, i + 1, "w")) for i in range(sentences))[::2]
+    assert [timeline.sentence_of(i) for i in range(len(timeline))] == list(range(0, sentences, 2))
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, 0, 1, 2, 3]), st.integers(0, 2), st.integers(0, 3)), max_size=70))
+def test_order_is_the_slow_reading(drawn: list[tuple[int | None, int, int]]) -> None:
+    made = [
+        sentence(i, *(Word(begin, None, f"{i}.{n}") for n in range(count)), channel=channel, begin=begin)
+        for i, (begin, channel, count) in enumerate(drawn)
+    ]
+    keyed, last = [], NO_TIME
+    for said in made:
+        if said.words:
+            last = last if said.begin_time is None else said.begin_time
+        keyed += [(last, said.channel_id, word.text) for word in said.words]
+    expected = [text for _, _, text in sorted(keyed, key=lambda entry: entry[:2])]
+    assert texts(WordTimeline.from_sentences(made)) == expected
+
+
+def test_views_keep_the_memory_they_look_at() -> None:
+    timeline = many(50)
+    begin, end, column = timeline.begin, timeline.end, timeline._columns.begin
+    before = sys.getrefcount(column)
+    views = [timeline.begin for _ in range(10)]
+    during = sys.getrefcount(column)
+    del views
+    assert (during, sys.getrefcount(column)) == (before + 10, before)
+    del column
+    expected = timeline.begin.tolist(), timeline.end.tolist()
+    del timeline
+    gc.collect()
+    _ = [bytes(8 * 1000) for _ in range(100)]
+    assert (begin.tolist(), end.tolist()) == expected
+
+
+def test_nothing_is_kept_of_what_is_dropped() -> None:
+    def make() -> None:
+        timeline = many(20)
+        timeline.locate(5)
+        _ = list(timeline), timeline[3:9], timeline.channel(0), timeline == timeline[:], pickle.dumps(timeline)
+        with pytest.raises(TypeError):
+            WordTimeline.from_sentences([sentence(0, Word(1, 2, "a")), sentence(1, Word("x", 2, "b"))])  # type: ignore
+
+    make()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        make()
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(5):
+            make()
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - before < 2000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("wrong", [1.5, "1", 2**31, -(2**31) - 1, b""])
+def test_times_that_are_no_int32(wrong: Any) -> None:
+    for word in (Word(wrong, 1, "a"), Word(1, wrong, "a")):
+        with pytest.raises((TypeError, OverflowError)):
+            WordTimeline.from_sentences([sentence(0, word)])
+
+
+@pytest.mark.parametrize("wrong", [[None], [1], [("a",)], [Sentence(0, words=("a",))], None, 5])  # type: ignore
+def test_not_sentences(wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        WordTimeline.from_sentences(wrong)
+
+
+def test_it_is_a_sequence() -> None:
+    timeline = WordTimeline.from_sentences(TWO)
+    assert isinstance(timeline, Sequence)
+    assert timeline.count(LAB) == 1
+    match timeline:
+        case [first, *_, last]:
+            assert (first, last) == (HELLO, LAB)
+        case _:
+            pytest.fail("no sequence pattern")
+    with pytest.raises(ValueError, match=r"^$"):
+        timeline.index(Word(0, 1, "x"))
+    with pytest.raises(TypeError):
+        hash(timeline)
+
+
 def test_memory_held_per_word() -> None:
     timeline = many(500)
-    columns = timeline._columns
-    held = sum(
-        sys.getsizeof(getattr(columns, name)) if name != "key" else 0
-        for name in ("begin", "end", "at", "pool", "fixed", "speaker", "sentence", "channels", "key")
-    )
-    assert isinstance(columns.begin, array)
-    assert columns.key is columns.begin, "no own column where every word has a begin"
-    assert held < 32 * len(timeline)
+    made = timeline._columns
+    names = ("begin", "end", "at", "size", "kind", "sentence", "first", "channels", "pool")
+    assert made.key is made.begin, "no own column where every word has a begin"
+    assert sum(sys.getsizeof(getattr(made, name)) for name in names) < 18 * len(timeline)
 
 
 def test_repr_is_short() -> None:

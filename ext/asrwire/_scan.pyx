@@ -8,76 +8,53 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 
-cdef Py_ssize_t blank(const unsigned char* data, Py_ssize_t at, Py_ssize_t size) noexcept:
-    while at < size and (data[at] == c" " or data[at] == c"\n" or data[at] == c"\r" or data[at] == c"\t"):
+cdef extern from "scan.h":
+    ctypedef const unsigned char* json_at
+    json_at json_space(json_at at, json_at end) noexcept
+    json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
+    json_at json_string_end(json_at at, json_at end, int* flags) noexcept
+    json_at json_skip_container(json_at at, json_at end) noexcept
+
+
+cdef json_at value_end(json_at at, json_at end) noexcept:
+    # NULL where the text ends first, or no value begins here.
+    cdef json_at start = at
+    cdef int flags
+    if at < end and at[0] == c'"':
+        at = json_string_end(at + 1, end, &flags)
+        if at != NULL:
+            at += 1
+        return at
+    if at < end and (at[0] == c"{" or at[0] == c"["):
+        return json_skip_container(at, end)
+    while at < end and at[0] > c" " and at[0] not in b',:]}"[{':
         at += 1
-    return at
-
-
-cdef Py_ssize_t string_end(const unsigned char* data, Py_ssize_t at, Py_ssize_t size) noexcept:
-    # data[at] is the opening quote.
-    at += 1
-    while at < size:
-        if data[at] == c'"':
-            return at + 1
-        at += 2 if data[at] == c"\\" else 1
-    return -1
-
-
-cdef Py_ssize_t value_end(const unsigned char* data, Py_ssize_t at, Py_ssize_t size) noexcept:
-    # -1 where the text ends first, or no value begins here.
-    cdef Py_ssize_t depth = 0, start = at
-    cdef unsigned char byte
-    while at < size:
-        byte = data[at]
-        if byte == c'"':
-            at = string_end(data, at, size)
-            if at < 0 or depth == 0:
-                return at
-            continue
-        if byte == c"{" or byte == c"[":
-            depth += 1
-        elif byte == c"}" or byte == c"]":
-            if depth == 0:
-                break
-            depth -= 1
-            if depth == 0:
-                return at + 1
-        elif depth == 0 and (byte == c"," or byte == c":" or byte <= c" "):
-            break
-        at += 1
-    return at if depth == 0 and at > start else -1
+    return at if at > start else NULL
 
 
 def items(bytes data not None, Py_ssize_t at=0):
-    cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(data)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(data), stop
+    cdef json_at text = <json_at>PyBytes_AS_STRING(data), end = text + PyBytes_GET_SIZE(data), here, stop
     cdef bint pairs, value = False
+    cdef int more
     cdef list spans = []
-    if at < 0:
+    if not 0 <= at < PyBytes_GET_SIZE(data):
         return None
-    at = blank(text, at, size)
-    if at >= size or not (text[at] == c"{" or text[at] == c"["):
-        return None
-    pairs = text[at] == c"{"
-    at = blank(text, at + 1, size)
-    if at < size and text[at] == (c"}" if pairs else c"]"):
-        return spans, at + 1
-    while at < size:
-        if pairs and not value and text[at] != c'"':
+    here = json_space(text + at, end)
+    pairs = here < end and here[0] == c"{"
+    here = json_open(here, end, c"{" if pairs else c"[", c"}" if pairs else c"]", &more)
+    while here != NULL and more:
+        if pairs and not value and (here >= end or here[0] != c'"'):
             return None
-        stop = value_end(text, at, size)
-        if stop < 0:
+        stop = value_end(here, end)
+        if stop == NULL:
             return None
-        spans.append((at, stop))
-        at = blank(text, stop, size)
-        if at >= size:
-            return None
+        spans.append((here - text, stop - text))
+        here = json_space(stop, end)
         value = pairs and not value
-        if text[at] == (c":" if value else c","):
-            at = blank(text, at + 1, size)
-        elif not value and text[at] == (c"}" if pairs else c"]"):
-            return spans, at + 1
+        if here < end and here[0] == (c":" if value else c","):
+            here = json_space(here + 1, end)
+        elif not value and here < end and here[0] == (c"}" if pairs else c"]"):
+            here, more = here + 1, False
         else:
             return None
-    return None
+    return None if here == NULL else (spans, here - text)

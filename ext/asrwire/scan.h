@@ -1,6 +1,6 @@
 /* JSON text read in place: where strings and containers end, integers, and one word object.
  *
- * Knows: RFC 8259 and the members of a word. Must not know: Python, events, sentences, files.
+ * Knows: RFC 8259 and the members of a word and of a file's sentence. Must not know: Python, events, files.
  *
  * Every reader takes the first byte to look at and the end of the text, and returns the byte after what it read, or
  * NULL for whatever is not plain and well-formed: its caller then leaves the whole text to orjson, so a reader may
@@ -597,6 +597,123 @@ static inline json_at json_read_word(json_at at, json_at end, int check, json_wo
             return NULL;
         if (place < JSON_WORD_MEMBERS - 1)
             place++;
+    }
+    return at;
+}
+
+/* -- sentences of result files -------------------------------------------------------------------------------------- */
+
+enum { JSON_SAID_ID, JSON_SAID_BEGIN, JSON_SAID_END, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_SAID_LANGUAGE,
+       JSON_SAID_EMOTION, JSON_SAID_SPEAKER, JSON_SAID_FINAL, JSON_SAID_CHANNEL, JSON_SAID_HEARTBEAT, JSON_SAID_OPEN,
+       JSON_SAID_STASH, JSON_SENTENCE_MEMBERS };
+
+static const json_member json_sentence_members[] = {
+    JSON_MEMBER("sentence_id"), JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"),
+    JSON_MEMBER("words"), JSON_MEMBER("language"), JSON_MEMBER("emotion"), JSON_MEMBER("speaker_id"),
+    JSON_MEMBER("sentence_end"), JSON_MEMBER("channel_id"), JSON_MEMBER("heartbeat"), JSON_MEMBER("sentence_begin"),
+    JSON_MEMBER("stash"),
+};
+
+typedef struct {
+    int32_t begin_time, end_time;
+    int64_t sentence_id;
+    int identified;                     /* there is a sentence_id */
+    json_string text, language, emotion;
+    json_speaker speaker;
+    int closed;                         /* sentence_end; -1: null or absent */
+    json_at words, words_end;           /* the array, where it came before the text */
+    unsigned seen;
+    int state;                          /* JSON_DONE, also before the first, or JSON_AT_WORDS */
+    int place;
+    unsigned char order[JSON_SENTENCE_MEMBERS];     /* as in json_word */
+} json_sentence;
+
+enum { JSON_DONE, JSON_AT_WORDS };
+
+/* Into an array or object: the first value or name (*more 1), or past it where it is empty (*more 0). */
+static inline json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int *more) {
+    if (at >= end || *at != open)
+        return NULL;
+    at = json_space(at + 1, end);
+    *more = at >= end || *at != close;
+    return *more ? at : at + 1;
+}
+
+static inline int json_same_string(const json_string *one, const json_string *other) {
+    return one->size == other->size && (one->size <= 0 || memcmp(one->data, other->data, (size_t)one->size) == 0);
+}
+
+static inline int json_same_speaker(const json_speaker *one, const json_speaker *other) {
+    return one->kind == other->kind && (one->kind != 1 || one->number == other->number)
+        && (one->kind != 2 || json_same_string(&one->text, &other->text));
+}
+
+/* null or an integer; what else it may be is left to orjson. */
+static inline json_at json_read_id(json_at at, json_at end, int64_t *out, int *there) {
+    *there = !json_is(at, end, "null");
+    return *there ? json_read_integer(at, end, out) : at + 4;
+}
+
+/* One item of `sentences`, checked. `at` is the brace; where the words come after the text it stops
+ * at their bracket, JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. `order` is kept from sentence to
+ * sentence. */
+static inline json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
+    int more, unused;
+    int64_t channel_id;
+    if (out->state == JSON_AT_WORDS) {
+        at = json_next(at, end, '}', &more);
+    } else {
+        out->begin_time = out->end_time = JSON_NO_TIME;
+        out->text.size = out->language.size = out->emotion.size = out->closed = -1;
+        out->identified = out->speaker.kind = out->place = 0;
+        out->words = NULL;
+        out->seen = 0;
+        at = json_open(at, end, '{', '}', &more);
+    }
+    out->state = JSON_DONE;
+    while (at != NULL && more) {
+        json_string name = {NULL, 0, 0};
+        int member;
+        at = json_read_member(at, end, json_sentence_members, JSON_SENTENCE_MEMBERS, &out->order[out->place], &member,
+                              &name);
+        if (at == NULL || (out->seen & 1u << member))
+            return NULL;
+        if (out->place < JSON_SENTENCE_MEMBERS - 1)
+            out->place++;
+        if (member < JSON_SENTENCE_MEMBERS)
+            out->seen |= 1u << member;
+        switch (member) {
+        case JSON_SAID_ID: at = json_read_id(at, end, &out->sentence_id, &out->identified); break;
+        case JSON_SAID_BEGIN: at = json_read_time(at, end, &out->begin_time); break;
+        case JSON_SAID_END: at = json_read_time(at, end, &out->end_time); break;
+        case JSON_SAID_TEXT: at = json_read_text(at, end, 1, &out->text); break;
+        case JSON_SAID_WORDS:
+            if (json_is(at, end, "null")) {
+                at += 4;
+            } else if (at >= end || *at != '[') {
+                return NULL;
+            } else if (out->seen & 1u << JSON_SAID_TEXT) {
+                out->state = JSON_AT_WORDS;
+                return at;
+            } else {
+                out->words = at;
+                at = out->words_end = json_skip_container(at, end);
+            }
+            break;
+        case JSON_SAID_LANGUAGE: at = json_read_text(at, end, 1, &out->language); break;
+        case JSON_SAID_EMOTION: at = json_read_text(at, end, 1, &out->emotion); break;
+        case JSON_SAID_SPEAKER: at = json_read_speaker(at, end, 1, &out->speaker); break;
+        case JSON_SAID_FINAL: at = json_read_boolean(at, end, &out->closed); break;
+        case JSON_SAID_CHANNEL: at = json_read_id(at, end, &channel_id, &unused); break;
+        case JSON_SAID_HEARTBEAT: case JSON_SAID_OPEN: at = json_read_boolean(at, end, &unused); break;
+        case JSON_SAID_STASH: at = json_is(at, end, "null") ? at + 4 : NULL; break;
+        default:
+            if ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size))
+                return NULL;
+            at = json_check_value(at, end, 0);
+        }
+        if (at != NULL)
+            at = json_next(at, end, '}', &more);
     }
     return at;
 }

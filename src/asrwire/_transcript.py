@@ -101,7 +101,8 @@ class Transcript:
         def __getattr__(self, name: str) -> object:
             # An empty slot, filled when first asked for: transcripts are made in the middle of streams, for less.
             if name == "text":
-                value = formats.join(sentence.text for sentence in self.sentences)
+                joined = getattr(self.sentences, "joined", None)  # of a file: without making the sentences
+                value = joined() if joined else formats.join(sentence.text for sentence in self.sentences)
             elif name == "channels":
                 value = tuple(sorted({sentence.channel_id for sentence in self.sentences}))
             else:
