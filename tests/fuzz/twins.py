@@ -9,21 +9,14 @@ from __future__ import annotations
 import marshal
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
-from asrwire import _files
+from asrwire import _direct, _files
 from asrwire._errors import ASRWireError
 from asrwire._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage, Word
 from asrwire._sse import ResultEventParser
 from asrwire._stream import ResultStream, Update
 from asrwire._transcript import Transcript
-
-_direct: ModuleType | None
-try:
-    from asrwire import _direct
-except ImportError:
-    _direct = None
 
 Row: TypeAlias = tuple[Any, ...]
 READ, PEEK, EOF, ERROR, END = "read", "peek", "eof", "error", "end"
@@ -53,21 +46,18 @@ def stream_updates(
     stream: Callable[[bool], ResultStream] = ResultStream,
 ) -> Outcome:  # fmt: skip
     """All that can be seen of a stream read this way. ``peeks``: the reads after which the transcript is looked at."""
-    if _direct is not None:
-        _direct.use(direct)
+    _direct.use(direct)
     try:
         results = stream(partials)
         return _watch(results, reads, peeks)
     finally:
-        if _direct is not None:
-            _direct.use(True)
+        _direct.use(True)
 
 
 def read_file(data: bytes, direct: bool, keep_raw: bool = False) -> Row:
     """All that can be seen of a result file read this way."""
-    read = _files.read_result if direct else getattr(_files, "_read_with_orjson", _files.read_result)
     try:
-        result = read(data, keep_raw=keep_raw)
+        result = _files.read(data, keep_raw, direct)
     except ASRWireError as error:
         return ("error", *error_row(error))
     return (
