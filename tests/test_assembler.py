@@ -12,7 +12,17 @@ import orjson
 import pytest
 
 from asrwire import _decode
-from asrwire._errors import ASRWireError, Closed, HTTPStatusError, NoTimes, ServiceError, Timeout, Truncated
+from asrwire._errors import (
+    ASRWireError,
+    Closed,
+    HTTPStatusError,
+    LimitExceeded,
+    NoTimes,
+    ServiceError,
+    Timeout,
+    Truncated,
+)
+from asrwire._limits import Limits
 from asrwire._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Usage
 from asrwire._stream import ResultStream, Update
 from asrwire._transcript import Transcript
@@ -1015,3 +1025,14 @@ def test_without_partials_all_else_is_the_same(scenario: list[Json]) -> None:
     assert whole(alike) == whole(transcript)
     assert without_partials(fewer) == without_partials(updates)
     assert not any(isinstance(update, Partial) for update in fewer)
+
+
+def test_a_body_of_nothing_but_white_space_is_bounded() -> None:
+    def feed(data: bytes) -> None:
+        stream = ResultStream(limits=Limits(event_size=10_000))
+        for _ in range(20):
+            stream.receive_data(data)
+
+    for data in (b" " * 1024, b"\n" * 1022 + b"da"):
+        with pytest.raises(LimitExceeded, match="event_size"):
+            feed(data)

@@ -296,14 +296,14 @@ cdef class ChunkedDecoder:
     cdef bint count_trailer(self, Py_ssize_t at) except -1:
         self.trailer_size += 1
         if self.trailer_size > self.max_trailers:
-            self.beyond(at, f"trailers of more than {self.max_trailers} bytes")
+            self.beyond(at, f"trailers of more than {self.max_trailers} bytes (trailers)")
             return False
         return True
 
     cdef bint count_line(self, Py_ssize_t at) except -1:
         self.line_size += 1
         if self.line_size > self.max_line:
-            self.beyond(at, f"a chunk-size line of more than {self.max_line} bytes")
+            self.beyond(at, f"a chunk-size line of more than {self.max_line} bytes (chunk_line)")
             return False
         return True
 
@@ -311,7 +311,7 @@ cdef class ChunkedDecoder:
         # In total, not only per line: a byte of data per 4 KiB of extension would cost the reader a thousandfold.
         self.extensions += 1
         if (self.extensions - 1) // (1 + (self.body >> 20)) >= self.max_extensions:
-            self.beyond(at, f"chunk extensions of more than {self.max_extensions} bytes per MiB of body")
+            self.beyond(at, f"chunk extensions of more than {self.max_extensions} bytes per MiB of body (chunk_extensions)")
             return False
         return True
 

@@ -182,9 +182,9 @@ class ResultStream:
         field = _FIELD_END.split(start, 1)[0].rstrip()
         if not event_stream:
             names = (b"data", b"event", b"id", b"retry", b"")
-            if field == start and any(name.startswith(start) for name in names):
+            if field == start and len(head) < _SNIFF and any(name.startswith(start) for name in names):
                 return  # `da`: more will tell
-            if field not in names:
+            if field not in names or not start:
                 if self._media_type in ("", "application/json", "application/octet-stream"):
                     self._kind = "json"  # which it is not; decoding says where
                     return
