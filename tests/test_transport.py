@@ -83,11 +83,11 @@ class Clock:
 
 
 def exchange(
-    clock: Clock, *, body_size: int = 0, deadline: float | None = None, exact: bool = True, **more: Any
+    clock: Clock, *, body_size: int = 0, deadline: float | None = None, **more: Any
 ) -> Exchange:
     timeouts = more.pop("timeouts", Timeouts(connect=5, write=30, head=310, idle=60))
     return Exchange(
-        httpcore, timeouts, Limits(**more), body_size=body_size, deadline=deadline, exact_writes=exact, clock=clock
+        httpcore, timeouts, Limits(**more), body_size=body_size, deadline=deadline, clock=clock
     )
 
 
