@@ -110,13 +110,12 @@ class Connection(asyncio.Protocol):
 
     async def read(self, timer: Timer) -> bytes:
         """The next bytes, b"" at the end. Raises OSError and what `timer` raises. Cancelled, it has lost nothing."""
-        while True:
-            timer.left()
-            if self._received:
-                return self._next()
+        timer.left()
+        while not self._received:
             if self._ended:
                 return self._end()
             await self._wait(timer)
+        return self._next()
 
     async def feed(self, take: Callable[[bytes], bool], timer: Timer) -> None:
         """Give `take` what arrives, as it arrives, until it returns True; b"" at the end must make it do that. Raises
@@ -126,18 +125,18 @@ class Connection(asyncio.Protocol):
         saves half of what an event costs beyond the loop's own work, and in a stream of finals most events.
         """
         done = False
-        try:
-            while not done:
-                timer.left()
-                if self._received:
-                    done = take(self._next())
-                elif self._ended:
-                    done = take(self._end())
-                else:
-                    self._take = take
+        while not done:
+            timer.left()
+            if self._received:
+                done = take(self._next())
+            elif self._ended:
+                done = take(self._end())
+            else:
+                self._take = take
+                try:
                     done = await self._wait(timer)
-        finally:
-            self._take = None
+                finally:
+                    self._take = None
 
     async def write(self, data: bytes, timer: Timer) -> None:
         """Returns when the operating system has all of `data`. Raises OSError and what `timer` raises."""
@@ -207,30 +206,27 @@ class Connection(asyncio.Protocol):
     # -- waiting
 
     def _wait(self, timer: Timer, writing: bool = False) -> asyncio.Future[bool]:
-        left, end = timer.left(), timer.end
+        # One alarm a connection, set again only when it went off too early: most waits have just moved the timer's end.
         self._timer, self._writing = timer, writing
-        if left is not None and end is not None and end < self._due:
-            self._set_alarm(left, end)
+        if timer.end is not None and timer.end < self._due:
+            self._set_alarm(timer)
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
-    def _set_alarm(self, left: float, end: float) -> None:
+    def _set_alarm(self, timer: Timer) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm, self._due = self._loop.call_later(left, self._ring), end
+        left, end = timer.left(), timer.end
+        if left is not None and end is not None:
+            self._alarm, self._due = self._loop.call_later(left, self._ring), end
 
     def _ring(self) -> None:
-        # One alarm a connection, set again only when it went off too early: most reads just move the timer's end.
         self._alarm, self._due = None, _NEVER
-        if self._waiter is None or self._waiter.done() or self._timer is None:
-            return
-        try:
-            left, end = self._timer.left(), self._timer.end
-        except Exception as error:
-            self._waiter.set_exception(error)
-        else:
-            if left is not None and end is not None:
-                self._set_alarm(left, end)
+        if self._timer is not None and self._waiter is not None and not self._waiter.done():
+            try:
+                self._set_alarm(self._timer)
+            except Exception as error:
+                self._waiter.set_exception(error)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -106,8 +106,12 @@ class Attempt:
         found = b""
         self.exchange.waiting_for_error_body()
         try:
-            while body is not None and not body.at_end and len(found) < most and (data := (yield self.channel.read)):
-                found += body.receive(data)
+            while body is not None and not body.at_end and len(found) < most:
+                data = yield self.channel.read
+                if data:
+                    found += body.receive(data)
+                else:
+                    body.receive_eof()
         except ASRWireError as trouble:  # the status says more than what became of its body
             found += trouble.output or b""
         except BaseException:

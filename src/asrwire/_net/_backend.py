@@ -188,23 +188,20 @@ class Stream(_Stream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        return self._tap.exchange.head_bytes(self._read()) if data is None else data
+        return self._tap.exchange.head_bytes(self.read_body()) if data is None else data
 
     def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        return self._held() or self._read()
+        exchange = self._tap.exchange
+        try:
+            return self._held() or self._received(self._inner.read(READ_SIZE, exchange.left()))
+        except Exception as error:
+            raise exchange.fault(error) from None
 
     def feed(self, take: Callable[[bytes], bool]) -> None:
         """For the client: give `take` what `read_body` gives, until it returns True."""
         while not take(self.read_body()):
             pass
-
-    def _read(self) -> bytes:
-        exchange = self._tap.exchange
-        try:
-            return self._received(self._inner.read(READ_SIZE, exchange.left()))
-        except Exception as error:
-            raise exchange.fault(error) from None
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for piece, seconds in self._tap.exchange.outgoing(buffer):
@@ -322,11 +319,15 @@ class AsyncStream(_Stream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        return self._tap.exchange.head_bytes(await self._read()) if data is None else data
+        return self._tap.exchange.head_bytes(await self.read_body()) if data is None else data
 
     async def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        return self._held() or await self._read()
+        exchange = self._tap.exchange
+        try:
+            return self._held() or self._received(await self._inner.read(READ_SIZE, exchange.left()))
+        except Exception as error:
+            raise exchange.fault(error) from None
 
     async def feed(self, take: Callable[[bytes], bool]) -> None:
         """For the client: give `take` what `read_body` gives, until it returns True."""
@@ -353,13 +354,6 @@ class AsyncStream(_Stream):
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    async def _read(self) -> bytes:
-        exchange = self._tap.exchange
-        try:
-            return self._received(await self._inner.read(READ_SIZE, exchange.left()))
-        except Exception as error:
-            raise exchange.fault(error) from None
-
     async def _write(self, piece: bytes, seconds: float | None) -> None:
         await self._inner.write(piece, seconds)
 
@@ -372,6 +366,13 @@ class NativeStream(AsyncStream):
 
     _answered = _Stream._answered
 
+    async def read_body(self) -> bytes:
+        exchange = self._tap.exchange
+        try:
+            return self._held() or self._received(await self._inner.read(exchange))
+        except OSError as error:
+            raise exchange.fault(error) from None
+
     async def feed(self, take: Callable[[bytes], bool]) -> None:
         exchange = self._tap.exchange
         if exchange.held and take(self._held()):
@@ -383,13 +384,6 @@ class NativeStream(AsyncStream):
 
     async def aclose(self) -> None:
         self._inner.abort()
-
-    async def _read(self) -> bytes:
-        exchange = self._tap.exchange
-        try:
-            return self._received(await self._inner.read(exchange))
-        except Exception as error:
-            raise exchange.fault(error) from None
 
     async def _write(self, piece: bytes, seconds: float | None) -> None:
         await self._inner.write(piece, self._tap.exchange)

@@ -23,8 +23,11 @@ class Decoded:
         """The next bytes of the body; b"" at its end."""
         try:
             self._exchange.left()
-            data: bytes = next(self._pieces, b"")
-            return data
+            for data in self._pieces:
+                if data:  # else an empty frame
+                    found: bytes = data
+                    return found
+            return b""
         except Exception as error:
             raise self._exchange.fault(error) from None
 
@@ -34,7 +37,8 @@ class Decoded:
             pass
 
     def close(self) -> None:
-        self._pieces.close()
+        with suppress(Exception):
+            self._pieces.close()
 
 
 class AsyncDecoded:
@@ -48,8 +52,11 @@ class AsyncDecoded:
         """The next bytes of the body; b"" at its end."""
         try:
             self._exchange.left()
-            data: bytes = await anext(self._pieces, b"")
-            return data
+            async for data in self._pieces:
+                if data:
+                    found: bytes = data
+                    return found
+            return b""
         except Exception as error:
             raise self._exchange.fault(error) from None
 

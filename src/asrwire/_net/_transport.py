@@ -227,10 +227,12 @@ class Channel:
     def drop(self, reusable: bool = False) -> Steps[None]:
         """Close the connection, or keep it where it is `reusable`; unless it was given back already."""
         slot, self.slot = self.slot, None
-        if self._decoded is not None and not reusable:
-            with suppress(Exception):
+        if slot is None:
+            return
+        try:
+            if self._decoded is not None:
                 yield self._decoded.close
-        if slot is not None:
+        finally:
             # Asked after that is said: interrupt() says the one and asks the other in the opposite order.
             yield from self._transport.give_back(slot, reusable and not self.exchange.closed)
 
