@@ -83,16 +83,22 @@ def mock(monkeypatch: pytest.MonkeyPatch, http: types.ModuleType, pieces: list[b
     return types.SimpleNamespace(**names)
 
 
-async def listen(client: Any, **options: Any) -> tuple[list[str], type[ASRWireError] | None]:
-    """One stream to its end: the texts of its updates, and the kind of what it raised."""
+async def attempted(client: Any) -> tuple[list[str], Any]:
+    """One stream to its end: the texts of its updates, and what it raised."""
     texts: list[str] = []
     try:
-        async with client.stream(URL, model=MODEL, **options) as stream:
+        async with client.stream(URL, model=MODEL) as stream:
             async for update in stream:
                 texts.append(update.sentence.text)
     except ASRWireError as error:
-        return texts, type(error)
+        return texts, error
     return texts, None
+
+
+async def listen(client: Any) -> tuple[list[str], type[ASRWireError] | None]:
+    """The same, with the kind of the error only."""
+    texts, error = await attempted(client)
+    return texts, None if error is None else type(error)
 
 
 def idle(client: Any) -> int:
@@ -115,8 +121,10 @@ CASES: dict[str, Case] = {
     "one event in many chunks": (CHUNKED + b"".join(chunk(ONE[i : i + 9]) for i in range(0, len(ONE), 9)) + END,
                                  ["one"], None, KEPT),
     "trailers": (CHUNKED + chunk(BODY) + TRAILERS, BOTH, None, KEPT),
-    "extensions, zeros, capitals": (CHUNKED + b"00%X;a=b;c\r\n%b\r\n000;d\r\n\r\n" % (len(ONE), ONE), ["one"], None, KEPT),
-    "informational first": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\n" + GOOD, BOTH, None, KEPT),
+    "extensions, zeros, capitals": (CHUNKED + b"00%X;a=b;c\r\n%b\r\n000;d\r\n\r\n" % (len(ONE), ONE), ["one"], None,
+                                    KEPT),
+    "informational first": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\n" + GOOD, BOTH, None,
+                            KEPT),
     "length": (sized(BODY, kind=b"text/event-stream"), BOTH, None, KEPT),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", [], Truncated, KEPT),
     "304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", [], HTTPStatusError, KEPT),
@@ -261,7 +269,6 @@ def test_megabytes_either_way(name: str, tls: bool) -> None:
 
     with Server(CHUNKED + chunk(long) + END, tls=tls) as server:
         colour.run(scenario)
-        assert server.requests[0].count(b"AAECAwQFBgcICQ") == 0 or len(server.requests[0]) > len(audio) * 4 // 3
     assert len(server.requests[0]) > len(audio) * 4 // 3
 
 
@@ -273,8 +280,7 @@ def test_a_slow_consumer_makes_the_peer_wait(name: str) -> None:
         peer.send(CHUNKED + chunk(ONE))
         peer.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
-            for _ in range(1000):
-                peer.sock.sendall(chunk(b":" + b"x" * 99_998 + b"\n"))
+            peer.sock.sendall(chunk(b":" + b"x" * 99_998 + b"\n") * 1000)
 
     async def scenario() -> None:
         async with colour.client(server) as client, client.stream(URL, model=MODEL) as stream:
@@ -367,7 +373,7 @@ def test_cancelled_at_every_turn_of_the_loop(name: str, way: str) -> None:
             assert turns > 5
             assert await listen(client) == (BOTH, None)
 
-    answers = [over_http2(lambda it: (it.head(), it.data(ONE, TWO, end=True))[0])] if way == "http2" else [GOOD]
+    answers: list[Any] = [over_http2(answer(ONE, TWO))] if way == "http2" else [GOOD]
     with Server(*answers, tls=way != "tcp", raw=way == "http2") as server:
         Colour(name).run(scenario)
 
@@ -499,10 +505,12 @@ def test_http2_megabytes_either_way(name: str) -> None:
 
     async def scenario() -> None:
         async with colour.client(server, http=http2_pools(name)) as client:
-            async with client.stream(audio, model=MODEL) as stream:
+            stream = client.stream(audio, model=MODEL)
+            async with stream:
                 assert [len(update.sentence.text) async for update in stream] == [1_000_000]
 
-    with Server(over_http2(answer(*[long[i : i + 16384] for i in range(0, len(long), 16384)])), tls=True, raw=True) as server:
+    frames = [long[i : i + 16384] for i in range(0, len(long), 16384)]
+    with Server(over_http2(answer(*frames)), tls=True, raw=True) as server:
         colour.run(scenario)
         assert len(server.requests[0]) > len(audio) * 4 // 3
 
@@ -523,14 +531,9 @@ def test_http2_timers(name: str, send: Any, timers: dict[str, float], phase: str
 
     async def scenario() -> None:
         async with colour.client(server, http=http2_pools(name), timeouts=timeouts) as client:
-            seen: list[str] = []
-            with pytest.raises(Timeout) as caught:
-                async with client.stream(URL, model=MODEL) as stream:
-                    async for update in stream:
-                        seen.append(update.sentence.text)
-            assert (seen, caught.value.phase, caught.value.sent, caught.value.retry_safe) == (
-                texts, phase, "complete", False,
-            )  # fmt: skip
+            found, error = await attempted(client)
+            assert (found, type(error)) == (texts, Timeout)
+            assert (error.phase, error.sent, error.retry_safe) == (phase, "complete", False)
             assert server.saw_close.wait(HANG)
 
     with Server(over_http2(send), tls=True, raw=True) as server:

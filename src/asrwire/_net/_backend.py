@@ -1,8 +1,9 @@
 # Tap: the network backend under every connection pool, and the streams it makes.
 #
 # Knows: httpcore's NetworkBackend and NetworkStream interfaces, documented and the same in httpcore2. The HTTP module
-# above reads the response head through it and nothing else; the body is read past it, from the stream that the response
-# names as its "network_stream" extension. Must not decide anything: timers, limits and errors are Exchange's.
+# above reads the response head through it and nothing else (in HTTP/2: everything); the body is read past it, from the
+# stream that the response names as its "network_stream" extension. h11 and the layers around it cost 4 us for each
+# chunk, the body's own parser 0.01. Must not decide anything: timers, limits and errors are Exchange's.
 
 from __future__ import annotations
 
