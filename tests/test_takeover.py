@@ -348,6 +348,41 @@ def test_the_local_address_and_the_options_of_a_socket() -> None:
             colour.run(scenario)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_the_idle_timer_runs_though_nothing_is_handed_out(name: str) -> None:
+    colour = Colour(name)
+
+    async def scenario() -> None:
+        timeouts = Timeouts(connect=HANG, write=HANG, head=300, idle=0.3)
+        async with colour.client(server, timeouts=timeouts) as client, client.stream(URL, model=MODEL) as stream:
+            with pytest.raises(Timeout, match="idle"):
+                await stream.sentences().__anext__()
+
+    with Server(lambda peer: (peer.send(CHUNKED + chunk(OPEN)), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
+        colour.run(scenario)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_came_before_a_broken_record_is_handed_out(name: str) -> None:
+    colour = Colour(name)
+
+    def answer(peer: Peer) -> None:
+        peer.send(CHUNKED + chunk(ONE))
+        plain = socket.socket(fileno=peer.sock.detach())
+        plain.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))  # application data, under no key of ours
+        while plain.recv(1000):
+            pass
+        plain.close()
+
+    async def scenario() -> None:
+        async with colour.client(server) as client:
+            texts, error = await attempted(client)
+            assert (texts, type(error), error.phase) == (["one"], Truncated, "body")
+
+    with Server(answer, tls=True) as server:
+        colour.run(scenario)
+
+
 # == cancellation and closing =========================================================================================
 
 

@@ -208,15 +208,18 @@ class Connection(asyncio.Protocol):
     def _wait(self, timer: Timer, writing: bool = False) -> asyncio.Future[bool]:
         # One alarm a connection, set again only when it went off too early: most waits have just moved the timer's end.
         self._timer, self._writing = timer, writing
-        if timer.end is not None and timer.end < self._due:
-            self._set_alarm(timer)
+        self._set_earlier(timer)
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
+    def _set_earlier(self, timer: Timer) -> None:
+        if timer.end is not None and timer.end < self._due:
+            self._set_alarm(timer)
+
     def _set_alarm(self, timer: Timer) -> None:
+        left, end = timer.left(), timer.end
         if self._alarm is not None:
             self._alarm.cancel()
-        left, end = timer.left(), timer.end
         if left is not None and end is not None:
             self._alarm, self._due = self._loop.call_later(left, self._ring), end
 
@@ -257,19 +260,15 @@ class Connection(asyncio.Protocol):
 
     def _decrypted(self, data: bytes, first: int = 0) -> bytes:
         # `data` as it comes out of the layer `first`, and those on it.
-        try:
-            for i, layer in enumerate(self._layers[first:], first):
-                data = layer.decrypt(data)
-                if layer.ended:
-                    self._over(None)
-                if layer.outgoing.pending:
-                    answer = layer.outgoing.read()
-                    for below in reversed(self._layers[:i]):
-                        answer = below.encrypt(answer)
-                    self._transport.write(answer)
-        except OSError as error:
-            self._over(type(error))
-            return b""
+        for i, layer in enumerate(self._layers[first:], first):
+            data = layer.decrypt(data)
+            if layer.ended:
+                self._over(layer.error)
+            elif layer.outgoing.pending:
+                answer = layer.outgoing.read()
+                for below in reversed(self._layers[:i]):
+                    answer = below.encrypt(answer)
+                self._transport.write(answer)
         return data
 
     def _over(self, error: type[Exception] | None, lost: bool = False) -> None:
@@ -294,8 +293,8 @@ class Connection(asyncio.Protocol):
             data = self._decrypted(data)
             if not data:
                 return
-        take, waiter = self._take, self._waiter
-        if take is None or waiter is None or waiter.done():
+        take, waiter, timer = self._take, self._waiter, self._timer
+        if take is None or waiter is None or waiter.done() or timer is None:
             self._keep(data)
             if not self._writing:
                 self._wake()
@@ -303,6 +302,8 @@ class Connection(asyncio.Protocol):
         try:
             if take(data):
                 waiter.set_result(True)
+            else:
+                self._set_earlier(timer)  # another may have begun to run
         except Exception as error:
             waiter.set_exception(error)
 
@@ -339,13 +340,15 @@ class _Layer:
     Attributes:
         tls: what says how it was agreed on.
         outgoing: bytes to be sent: read them after each call.
-        ended: the peer has closed this layer.
+        ended: nothing more comes out of it: the peer has closed it, or there was an error.
+        error: of which kind.
     """
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str | None) -> None:
         self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self.outgoing, server_hostname=server_hostname)
         self.ended = False
+        self.error: type[Exception] | None = None
 
     def shake(self) -> bool:
         """Go on with the handshake; returns whether it is complete."""
@@ -373,9 +376,13 @@ class _Layer:
         found = []
         for start in range(0, len(data) or 1, _RECORD):
             self._incoming.write(data[start : start + _RECORD])
-            with suppress(ssl.SSLWantReadError):
+            try:
                 while not self.ended and (self._incoming.pending or self.tls.pending()):
                     piece = self.tls.read(_RECORD)
                     self.ended = not piece
                     found.append(piece)
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLError as error:  # what came before it is whole
+                self.ended, self.error = True, type(error)
         return b"".join(found)
