@@ -9,6 +9,7 @@ import functools
 import socket
 import ssl
 import struct
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -16,8 +17,12 @@ from typing import Any
 
 import trio
 import trustme
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded
 
 from asrwire import AsyncClient, Client, Limits, Timeouts
+from asrwire._net._asyncio import Connection
 
 KEY = "sk-0123456789abcdef"
 HANG = 8.0  # seconds after which a wait in a test is a failure, never a measure
@@ -62,6 +67,7 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context and one for a client that trusts it."""
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.set_alpn_protocols(["h2", "http/1.1"])
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(server)
     client = ssl.create_default_context()
     authority.configure_trust(client)
@@ -79,7 +85,7 @@ class Peer:
         """One whole request, or None when the client closed instead."""
         data = b""
         while b"\r\n\r\n" not in data:
-            more = self._receive()
+            more = self.receive()
             if not more:
                 return None
             data += more
@@ -88,7 +94,7 @@ class Peer:
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         size = int(fields.get(b"content-length", b"0"))
         while len(body) < size:
-            more = self._receive()
+            more = self.receive()
             if not more:
                 return None
             body += more
@@ -113,7 +119,7 @@ class Peer:
 
     def wait_closed(self) -> None:
         """Until the client closes."""
-        while self._receive():
+        while self.receive():
             pass
         self.server.saw_close.set()
 
@@ -121,7 +127,7 @@ class Peer:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
-    def _receive(self) -> bytes:
+    def receive(self) -> bytes:
         try:
             return self.sock.recv(65536)
         except OSError:
@@ -142,7 +148,7 @@ class Server:
         self._answers = answers
         self._tls = tls
         self._raw = raw
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._socks: list[socket.socket] = []
         self.requests: list[bytes] = []
@@ -160,7 +166,7 @@ class Server:
     ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with self._lock:
+        with self.lock:
             socks = list(self._socks)
         for sock in socks:
             try:
@@ -187,7 +193,7 @@ class Server:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what was sent is there
-            with self._lock:
+            with self.lock:
                 self.connections += 1
                 self._socks.append(sock)
             self._start(self._serve, sock)
@@ -196,7 +202,7 @@ class Server:
         try:
             if self._tls:
                 plain, sock = sock, contexts()[0].wrap_socket(sock, server_side=True)
-                with self._lock:
+                with self.lock:
                     self._socks[self._socks.index(plain)] = sock
             peer = Peer(sock, self)
             while True:
@@ -204,7 +210,7 @@ class Server:
                 if request is None:
                     self.saw_close.set()
                     return
-                with self._lock:
+                with self.lock:
                     self.requests.append(request)
                     answer = self._answers[min(len(self.requests), len(self._answers)) - 1]
                 if callable(answer):
@@ -216,6 +222,146 @@ class Server:
         finally:
             sock.close()
 
+
+class Stream2:
+    """One request over HTTP/2, and how to answer it."""
+
+    def __init__(self, peer: Peer, conn: H2Connection, number: int) -> None:
+        self.peer = peer
+        self.conn = conn
+        self.number = number
+        self.fields: dict[bytes, bytes] = {}
+        self.body = b""
+
+    def head(self, status: int = 200, *more: tuple[str, str], end: bool = False) -> None:
+        fields = [(":status", str(status)), ("content-type", "text/event-stream"), *more]
+        self.conn.send_headers(self.number, fields, end_stream=end)
+        self.flush()
+
+    def data(self, *pieces: bytes, end: bool = False) -> None:
+        for piece in pieces:
+            self.conn.send_data(self.number, piece)
+            self.flush()
+        if end:
+            self.conn.end_stream(self.number)
+            self.flush()
+
+    def flush(self) -> None:
+        self.peer.send(self.conn.data_to_send())
+
+
+def over_http2(*answers: Callable[[Stream2], None]) -> Callable[[Peer], None]:
+    """For a raw `Server`: answers the n-th request, over all connections, with the n-th of `answers`; the connection is
+    read on."""
+
+    def serve(peer: Peer) -> None:
+        with peer.server.lock:
+            peer.server.requests.remove(b"")  # what a raw server has noted
+        conn = H2Connection(H2Configuration(client_side=False, header_encoding=None))
+        conn.initiate_connection()
+        peer.send(conn.data_to_send())
+        asked: dict[int, Stream2] = {}
+        while data := peer.receive():
+            for it in conn.receive_data(data):
+                if isinstance(it, RequestReceived):
+                    stream = asked[it.stream_id] = Stream2(peer, conn, it.stream_id)
+                    stream.fields = dict(it.headers)  # type: ignore[arg-type]
+                elif isinstance(it, DataReceived):
+                    asked[it.stream_id].body += it.data
+                    conn.acknowledge_received_data(it.flow_controlled_length, it.stream_id)
+                elif isinstance(it, StreamEnded):
+                    stream = asked.pop(it.stream_id)
+                    with peer.server.lock:
+                        peer.server.requests.append(stream.body)
+                        answer = answers[min(len(peer.server.requests), len(answers)) - 1]
+                    answer(stream)
+            peer.send(conn.data_to_send())
+        peer.server.saw_close.set()
+
+    return serve
+
+
+# == literal bytes ====================================================================================================
+
+
+class Replay(asyncio.Transport):
+    """An event loop's transport that answers the first write with literal pieces, each in a turn of the loop of its
+    own, and then ends unless it is to stay open; what httpcore's mock backends are to the others."""
+
+    def __init__(self, pieces: list[bytes], end: bool, write_error: type[Exception] | None) -> None:
+        super().__init__()
+        self._end = end
+        self._pieces = list(pieces)
+        self._error = write_error
+        self._closing = self._started = self._paused = False
+        self._sock, self._peer = socket.socketpair()
+        self._sock.setblocking(False)
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+        protocol.connection_made(self)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert high == 0
+
+    def write(self, data: Any) -> None:
+        if self._error is not None:
+            self._close(self._error())
+        elif not self._started:
+            self._started = True
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        if self._closing or self._paused:
+            return
+        if self._pieces:
+            self.protocol.data_received(self._pieces.pop(0))
+            asyncio.get_running_loop().call_soon(self._next)
+        elif self._end:
+            self.protocol.eof_received()
+
+    def pause_reading(self) -> None:
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        asyncio.get_running_loop().call_soon(self._next)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._sock
+
+    def abort(self) -> None:
+        self._close(None)
+
+    def _close(self, error: Exception | None) -> None:
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self._lost, error)
+
+    def _lost(self, error: Exception | None) -> None:
+        self.protocol.connection_lost(error)
+        self._sock.close()
+        self._peer.close()
+
+
+def replayed(
+    *pieces: bytes, end: bool = True, write_error: type[Exception] | None = None
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """To stand for what connects on asyncio: the peer is `pieces`, one a read."""
+
+    async def connect(*arguments: Any) -> Any:
+        connection = Connection()
+        Replay(list(pieces), end, write_error).set_protocol(connection)
+        return connection
+
+    return connect
+
+
+COLOURS = ["sync", "asyncio", "trio"]
+LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
 
 # == three colours ====================================================================================================
 
@@ -279,6 +425,10 @@ class Colour:
             return trio.run(scenario)
         if self.name == "asyncio":
             return asyncio.run(scenario())
+        if self.name == "uvloop":
+            import uvloop  # not on Windows
+
+            return uvloop.run(scenario())
         coroutine = scenario()
         try:
             coroutine.send(None)

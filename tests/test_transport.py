@@ -8,6 +8,7 @@ import gc
 import gzip
 import socket
 import ssl
+import sys
 import threading
 import types
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ from tests.servers import (
     Server,
     chunk,
     contexts,
+    replayed,
     sized,
 )
 
@@ -82,13 +84,9 @@ class Clock:
         return self.now
 
 
-def exchange(
-    clock: Clock, *, body_size: int = 0, deadline: float | None = None, exact: bool = True, **more: Any
-) -> Exchange:
+def exchange(clock: Clock, *, body_size: int = 0, deadline: float | None = None, **more: Any) -> Exchange:
     timeouts = more.pop("timeouts", Timeouts(connect=5, write=30, head=310, idle=60))
-    return Exchange(
-        httpcore, timeouts, Limits(**more), body_size=body_size, deadline=deadline, exact_writes=exact, clock=clock
-    )
+    return Exchange(httpcore, timeouts, Limits(**more), body_size=body_size, deadline=deadline, clock=clock)
 
 
 def send(it: Exchange, buffer: bytes) -> None:
@@ -164,10 +162,9 @@ def test_a_timer_of_years_fits_into_one_wait() -> None:
     assert LONGEST * 1000 < 2**31
 
 
-@pytest.mark.parametrize(("exact", "last"), [(True, "partial"), (False, "complete")])
-def test_sent_is_counted_from_the_bytes(exact: bool, last: str) -> None:
+def test_sent_is_counted_from_the_bytes() -> None:
     size = 2 * WRITE_SIZE + 1
-    it = exchange(Clock(), body_size=size, exact=exact)
+    it = exchange(Clock(), body_size=size)
     it.connecting()
     assert it.sent == "none"
     send(it, b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -175,9 +172,48 @@ def test_sent_is_counted_from_the_bytes(exact: bool, last: str) -> None:
     pieces = it.outgoing(bytes(size))
     assert [len(next(pieces)[0]), it.sent] == [WRITE_SIZE, "partial"]
     assert [len(next(pieces)[0]), it.sent] == [WRITE_SIZE, "partial"]
-    assert [len(next(pieces)[0]), it.sent] == [1, last]
+    assert [len(next(pieces)[0]), it.sent] == [1, "partial"]
     assert next(pieces, None) is None
     assert it.sent == "complete"
+
+
+HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def test_in_http2_a_body_s_worth_of_bytes_may_be_the_whole_request() -> None:
+    clock = Clock()
+    it = exchange(clock, body_size=100)
+    it.connecting()
+    send(it, HTTP2)
+    assert (it.http2, it.sent) == (True, "partial")
+    it.reading()  # for the peer's flow control
+    assert it.left() == 30
+    send(it, bytes(50))
+    assert it.sent == "partial"
+    send(it, bytes(26))
+    assert it.sent == "complete"
+    it.reading()
+    assert (it.phase, it.left()) == ("head", 310)
+    clock.now += 300
+    send(it, b"acknowledged")  # of what was read: no timer starts again
+    assert (it.phase, it.left()) == ("head", 10)
+    wire = b"x" * 100_000
+    assert it.head_bytes(wire) is wire
+    it.head_read()
+    it.waiting(1)
+    send(it, b"window")
+    it.reading()
+    assert (it.phase, it.left()) == ("body", 60)
+    assert type(it.fault(httpcore.LocalProtocolError())) is Truncated
+
+
+def test_heads_of_http2_have_limits_too() -> None:
+    it = exchange(Clock(), head_size=20, head_fields=2)
+    it.check_head([(b"a", b"b"), (b"a", b"b")])
+    with pytest.raises(LimitExceeded, match="head_size"):
+        it.check_head([(b"a", b"x" * 20)])
+    with pytest.raises(LimitExceeded, match="head_fields"):
+        it.check_head([(b"", b"")] * 3)
 
 
 def test_a_tunnel_is_not_the_request() -> None:
@@ -446,23 +482,67 @@ def test_closing_wakes_who_waits() -> None:
     assert book.release(slot, True, 0.0) == ["one"]
 
 
+def test_a_place_costs_the_same_however_many_there_are() -> None:
+    def steps(count: int) -> list[int]:
+        """Python instructions of a call of each kind, with `count` origins idle, as many busy, as many waiting."""
+        book: Slots[str, threading.Event] = Slots(2 * count, 5.0, threading.Event)
+        busy = [taken(book.acquire(f"busy {i}", 0.0)) for i in range(2 * count)]
+        for slot in busy:
+            slot.connection = "one"
+        for slot in busy[:count]:
+            book.release(slot, True, 0.0)
+        counted: list[int] = []
+
+        def count_of(work: Any) -> Any:
+            opcodes = 0
+
+            def trace(frame: Any, event: str, argument: Any) -> Any:
+                nonlocal opcodes
+                frame.f_trace_opcodes = True
+                opcodes += event == "opcode"
+                return trace
+
+            sys.settrace(trace)
+            try:
+                return work()
+            finally:
+                sys.settrace(None)
+                counted.append(opcodes)
+
+        oldest = count_of(lambda: book.acquire("busy 0", 1.0))[0]
+        other = count_of(lambda: book.acquire("new", 1.0))[0]
+        count_of(lambda: book.release(oldest, True, 1.0))
+        count_of(lambda: book.release(other, False, 1.0))
+        for i in range(count):
+            assert isinstance(book.acquire(f"more {i}", 1.0)[0], Slot)
+        waiters = [book.acquire("late", 1.0)[0] for _ in range(count)]
+        count_of(lambda: book.abandon(waiters[count // 2], 1.0))
+        count_of(lambda: book.release(busy[-1], True, 1.0))
+        assert waiters[0].slot is not None
+        assert len(book._queue) == count - 2
+        return counted
+
+    assert steps(10) == steps(1000)
+
+
 # == literal bytes through a mock backend =============================================================================
 
 
-def mock(*pieces: bytes) -> Any:
+def mock(monkeypatch: pytest.MonkeyPatch, *pieces: bytes) -> Any:
     """httpcore with a network that answers with `pieces`, one a read."""
     names = dict(vars(httpcore))
     names["SyncBackend"] = lambda: httpcore.MockBackend(list(pieces))
-    names["AnyIOBackend"] = names["TrioBackend"] = lambda: httpcore.AsyncMockBackend(list(pieces))
+    names["TrioBackend"] = lambda: httpcore.AsyncMockBackend(list(pieces))
+    monkeypatch.setattr("asrwire._net._backend.connect", replayed(*pieces))
     return types.SimpleNamespace(**names)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_however_the_network_cuts_the_bytes(colour: Colour, size: int) -> None:
+def test_however_the_network_cuts_the_bytes(colour: Colour, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     wire = b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED + chunks(ONE, 100)
+    http = mock(monkeypatch, *(wire[i : i + size] for i in range(0, len(wire), size)))
 
     async def scenario() -> list[str]:
-        http = mock(*(wire[i : i + size] for i in range(0, len(wire), size)))
         it = colour.client(base_url="http://127.0.0.1/api/v1", http=http)
         async with it as client, client.stream(URL, model=MODEL) as stream:
             return [update.sentence.text async for update in stream]
@@ -864,7 +944,7 @@ def test_a_connection_that_is_being_interrupted_is_not_kept() -> None:
 
         colour.drain = then_close  # type: ignore[method-assign]
         assert len(list(stream)) == 2
-        assert client._transport._slots._idle_count == 0
+        assert not client._transport._slots._idle
 
 
 def test_a_second_reader_is_refused() -> None:

@@ -228,7 +228,8 @@ class Client(_Client[Stream]):
         proxy: URL of an HTTP proxy (``http://user:password@host:port``).
         trust_env: let HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY choose the proxy.
         allow_http: let the key go over plain HTTP to hosts other than this one.
-        http: ``httpcore``, a module like it, or a callable ``(*, network_backend, ssl_context, proxy) -> pool``.
+        http: ``httpcore``, a module like it, or a callable ``(*, network_backend, ssl_context, proxy) -> pool``; with
+            ``http2=True`` that pool speaks HTTP/2 where the service chooses it.
 
     Raises ConfigError, TypeError.
     """

@@ -46,8 +46,7 @@ class Attempt:
         self._small = request.credentials
         self._key = key if request.credentials else ""
         self.exchange = Exchange(
-            transport.http, timeouts, client._limits, body_size=len(request.body), deadline=deadline,
-            exact_writes=transport.colour.exact_writes,
+            transport.http, timeouts, client._limits, body_size=len(request.body), deadline=deadline
         )
         self.channel = Channel(transport, self.exchange)
         self.status: int | None = None
@@ -66,7 +65,7 @@ class Attempt:
         yield from self._client._transport.open(self.channel, wire)
         self.fields, self.status = tuple(self.channel.headers), self.channel.status
         try:
-            self.body = Body(self.status, self.fields, self._client._limits)
+            self.body = Body(self.status, self.fields, self._client._limits, self.channel.framed)
         except ASRWireError as error:
             if self.good or self.status < 200:  # else the status says more
                 self.describe(error)
@@ -107,8 +106,12 @@ class Attempt:
         found = b""
         self.exchange.waiting_for_error_body()
         try:
-            while body is not None and not body.at_end and len(found) < most and (data := (yield self.channel.read)):
-                found += body.receive(data)
+            while body is not None and not body.at_end and len(found) < most:
+                data = yield self.channel.read
+                if data:
+                    found += body.receive(data)
+                else:
+                    body.receive_eof()
         except ASRWireError as trouble:  # the status says more than what became of its body
             found += trouble.output or b""
         except BaseException:

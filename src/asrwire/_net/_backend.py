@@ -1,8 +1,9 @@
 # Tap: the network backend under every connection pool, and the streams it makes.
 #
 # Knows: httpcore's NetworkBackend and NetworkStream interfaces, documented and the same in httpcore2. The HTTP module
-# above reads the response head through it and nothing else; the body is read past it, from the stream that the response
-# names as its "network_stream" extension. Must not decide anything: timers, limits and errors are Exchange's.
+# above reads the response head through it and nothing else (in HTTP/2: everything); the body is read past it, from the
+# stream that the response names as its "network_stream" extension. h11 and the layers around it cost 4 us for each
+# chunk, the body's own parser 0.01. Must not decide anything: timers, limits and errors are Exchange's.
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from .._errors import ConfigError
+from ._asyncio import Connection, connect
 from ._exchange import Exchange
 
 READ_SIZE: Final = 65536
@@ -25,7 +28,7 @@ class _Tap:
     """What both colours share: the connection of one slot.
 
     Attributes:
-        exchange: the exchange in progress, else the last one; set before each request.
+        exchange: the exchange in progress, else the last one.
         streams: the network streams of the connection, the plain one first, each TLS layer after it.
         stand_in: bytes the HTTP module reads instead of a body that was read past it.
     """
@@ -35,6 +38,11 @@ class _Tap:
         self.exchange = exchange
         self.streams: list[Any] = []
         self.stand_in = b""
+
+    def begin(self, exchange: Exchange) -> None:
+        """The next exchange on this connection."""
+        exchange.http2 = self.exchange.http2
+        self.exchange = exchange
 
     def options(self, given: Any) -> list[Any]:
         return [*(given or ()), KEEPALIVE]
@@ -50,7 +58,7 @@ class _Stream:
         self._inner = inner
 
     def _instead(self) -> bytes | None:
-        # What a read gives without touching the network, once the head is over.
+        # What a read gives without touching the network, once the head is over. (In HTTP/2 it never is.)
         if not self._tap.exchange.head_done:
             self._tap.exchange.reading()
             return None
@@ -62,6 +70,11 @@ class _Stream:
         held, exchange.held = exchange.held, b""
         return held
 
+    def _received(self, data: bytes) -> bytes:
+        if not data:
+            self._tap.exchange.left()  # the end may be somebody's close() elsewhere
+        return data
+
     def _answered(self) -> bool:
         # After a write that timed out: the peer has said something, and it can still be read.
         return bool(self._inner.get_extra_info("is_readable"))
@@ -70,10 +83,10 @@ class _Stream:
         # What to raise for a failed write. After a WriteError the HTTP module goes on to read: a service may refuse an
         # upload before its end, and then read no more of it.
         http, exchange = self._tap.http, self._tap.exchange
-        if isinstance(error, http.WriteTimeout) and self._answered():
-            error = http.WriteError()
-        goes_on = isinstance(error, http.WriteError) and not exchange.closed
-        return error if goes_on else exchange.fault(error)
+        late = isinstance(error, (http.WriteTimeout, TimeoutError))
+        broken = isinstance(error, (http.WriteError, OSError)) and not late
+        goes_on = not exchange.closed and (self._answered() if late else broken)
+        return http.WriteError() if goes_on else exchange.fault(error)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -85,6 +98,8 @@ class _Stream:
 class Tap(_Tap):
     """A blocking network backend for one connection."""
 
+    _known: threading.Event | None = None  # set when a name has been looked up, or nobody wants to know any more
+
     def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> Stream:
@@ -92,8 +107,8 @@ class Tap(_Tap):
         exchange = self.exchange
         exchange.connecting()
         backend, options = self.http.SyncBackend(), self.options(socket_options)
-        with exchange.timed() as seconds:
-            addresses = _resolve(host, port, seconds)
+        try:
+            addresses = self._resolve(host, port)
             for untried in range(len(addresses), 0, -1):
                 left = exchange.left()
                 share = None if left is None else left / untried  # a dead address must not take its neighbour's time
@@ -103,7 +118,36 @@ class Tap(_Tap):
                 except (self.http.ConnectError, self.http.ConnectTimeout):
                     if untried == 1:
                         raise
+        except Exception as error:
+            raise exchange.fault(error) from None
         return self.add(inner)
+
+    def _resolve(self, host: str, port: int) -> list[str]:
+        # getaddrinfo has no time-out of its own; it gets a thread that nobody waits for longer than the timer allows.
+        try:
+            socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+            return [host]
+        except OSError:
+            pass
+        found: list[str] = []
+        failed: list[Exception] = []
+
+        def look_up(known: threading.Event) -> None:
+            try:
+                infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found.extend(dict.fromkeys(str(info[4][0]) for info in infos))
+            except Exception as error:
+                failed.append(error)
+            known.set()
+
+        self._known = threading.Event()
+        threading.Thread(target=look_up, args=(self._known,), daemon=True, name="asrwire-getaddrinfo").start()
+        if not (self._known.wait(self.exchange.left()) and (found or failed)):
+            self.exchange.left()  # interrupted
+            raise TimeoutError
+        if failed:
+            raise failed[0]
+        return found
 
     def sleep(self, seconds: float) -> None:
         """Of httpcore's interface: between the connection attempts of a pool that was made with `retries`."""
@@ -121,7 +165,9 @@ class Tap(_Tap):
         return top is None or secured > 1 or bool(top.get_extra_info("is_readable"))
 
     def interrupt(self) -> None:
-        """Wake a thread that reads or writes; the connection is useless afterwards but not closed."""
+        """Wake a thread that resolves, reads or writes; the connection is useless afterwards but not closed."""
+        if self._known is not None:
+            self._known.set()
         for inner in reversed(self.streams):
             sock = inner.get_extra_info("socket")
             if isinstance(sock, socket.socket):
@@ -143,18 +189,20 @@ class Stream(_Stream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        return self._tap.exchange.head_bytes(self._read()) if data is None else data
+        return self._tap.exchange.head_bytes(self.read_body()) if data is None else data
 
     def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        return self._held() or self._read()
+        exchange = self._tap.exchange
+        try:
+            return self._held() or self._received(self._inner.read(READ_SIZE, exchange.left()))
+        except Exception as error:
+            raise exchange.fault(error) from None
 
-    def _read(self) -> bytes:
-        with self._tap.exchange.timed() as seconds:
-            data: bytes = self._inner.read(READ_SIZE, seconds)
-        if not data:
-            self._tap.exchange.left()  # the end may be somebody's close() in another thread
-        return data
+    def feed(self, take: Callable[[bytes], bool]) -> None:
+        """For the client: give `take` what `read_body` gives, until it returns True."""
+        while not take(self.read_body()):
+            pass
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for piece, seconds in self._tap.exchange.outgoing(buffer):
@@ -164,59 +212,47 @@ class Stream(_Stream):
                 raise self._unwritten(error) from None
 
     def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None) -> Stream:
-        self._tap.exchange.securing()
-        with self._tap.exchange.timed() as seconds:
-            inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
+        exchange = self._tap.exchange
+        exchange.securing()
+        try:
+            inner = self._inner.start_tls(ssl_context, server_hostname, exchange.left())
+        except Exception as error:
+            raise exchange.fault(error) from None
         return self._tap.add(inner)
 
     def close(self) -> None:
         self._inner.close()
 
 
-def _resolve(host: str, port: int, seconds: float | None) -> list[str]:
-    # getaddrinfo has no time-out of its own; it gets a thread that nobody waits for longer than `seconds`.
-    try:
-        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-        return [host]
-    except OSError:
-        pass
-    found: list[str] = []
-    failed: list[Exception] = []
-
-    def look_up() -> None:
-        try:
-            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.extend(dict.fromkeys(str(info[4][0]) for info in infos))
-        except Exception as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=look_up, daemon=True, name="asrwire-getaddrinfo")
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError
-    if failed:
-        raise failed[0]
-    return found
-
-
 # == async ============================================================================================================
 
 
 class AsyncTap(_Tap):
-    """An asynchronous network backend for one connection, on asyncio (through anyio) or trio."""
+    """An asynchronous network backend for one connection: our own on asyncio, httpcore's on trio."""
+
+    _connecting: Any = None  # the scope of an attempt to connect
 
     async def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> AsyncStream:
         """Resolve and connect, all within one timer: the time-outs of the pool above do not count."""
-        exchange = self.exchange
+        import anyio
+
+        exchange, options = self.exchange, self.options(socket_options)
         exchange.connecting()
         trio = sys.modules.get("trio")
         on_trio = trio is not None and trio.lowlevel.in_trio_task()
-        backend = self.http.TrioBackend() if on_trio else self.http.AnyIOBackend()
-        with exchange.timed() as seconds:
-            inner = await backend.connect_tcp(host, port, seconds, local_address, self.options(socket_options))
+        inner: Any
+        try:
+            with anyio.fail_after(exchange.left()) as self._connecting:
+                if on_trio:
+                    inner = await self.http.TrioBackend().connect_tcp(host, port, None, local_address, options)
+                else:
+                    inner = await connect(host, port, local_address, options)
+        except Exception as error:
+            raise exchange.fault(error) from None
+        finally:
+            self._connecting = None
         return self.add(inner)
 
     async def sleep(self, seconds: float) -> None:
@@ -226,46 +262,54 @@ class AsyncTap(_Tap):
 
     def add(self, inner: Any) -> AsyncStream:
         self.streams.append(inner)
-        return AsyncStream(self, inner)
+        return NativeStream(self, inner) if isinstance(inner, Connection) else AsyncStream(self, inner)
 
     async def stale(self) -> bool:
         """Something waits on the idle connection: its end, or bytes that belong to no request.
 
-        A poll does not see what TLS or the event loop's transport has read already; a short read does, because what
-        is there is handed out before the timer can fire.
+        A poll does not see what TLS or trio has read already; a short read does, because what is there is handed out
+        before the timer can fire.
         """
         import anyio
 
         top = self.streams[-1] if self.streams else None
         if top is None or top.get_extra_info("is_readable"):
             return True
-        with anyio.move_on_after(0.001):
-            with suppress(Exception):
-                await top.read(1)
-            return True
+        if not isinstance(top, Connection):
+            with anyio.move_on_after(0.001):
+                with suppress(Exception):
+                    await top.read(1)
+                return True
         return False
 
     async def interrupt(self) -> None:
-        """Wake a task that reads or writes."""
+        """Wake a task that connects, reads or writes."""
+        if self._connecting is not None:
+            self._connecting.cancel()
         await self.close()
 
     async def close(self) -> None:
         """Close at once: nothing is sent, and nothing is waited for that could take time."""
+        while self.streams:
+            inner = self.streams.pop()
+            if isinstance(inner, Connection):
+                inner.abort()
+            else:
+                await self._close(inner)
+
+    async def _close(self, inner: Any) -> None:
         import anyio
 
         try:
             scope = anyio.CancelScope(shield=True)
         except RuntimeError:  # the event loop is gone, and with it all that could be closed through it
-            self.streams.clear()
             return
-        with scope:
-            while self.streams:
-                with suppress(Exception):
-                    await self.streams.pop().aclose()
+        with scope, suppress(Exception):
+            await inner.aclose()
 
 
 class AsyncStream(_Stream):
-    """An asynchronous network stream that keeps the exchange's rules."""
+    """An asynchronous network stream that keeps the exchange's rules, over one of httpcore's."""
 
     _tap: AsyncTap
 
@@ -276,33 +320,75 @@ class AsyncStream(_Stream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
-        return self._tap.exchange.head_bytes(await self._read()) if data is None else data
+        return self._tap.exchange.head_bytes(await self.read_body()) if data is None else data
 
     async def read_body(self) -> bytes:
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
-        return self._held() or await self._read()
+        exchange = self._tap.exchange
+        try:
+            return self._held() or self._received(await self._inner.read(READ_SIZE, exchange.left()))
+        except Exception as error:
+            raise exchange.fault(error) from None
 
-    async def _read(self) -> bytes:
-        with self._tap.exchange.timed() as seconds:
-            data: bytes = await self._inner.read(READ_SIZE, seconds)
-        if not data:
-            self._tap.exchange.left()  # the end may be another task's aclose()
-        return data
+    async def feed(self, take: Callable[[bytes], bool]) -> None:
+        """For the client: give `take` what `read_body` gives, until it returns True."""
+        while not take(await self.read_body()):
+            pass
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for piece, seconds in self._tap.exchange.outgoing(buffer):
             try:
-                await self._inner.write(piece, seconds)
+                await self._write(piece, seconds)
             except Exception as error:
                 raise self._unwritten(error) from None
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None
     ) -> AsyncStream:
-        self._tap.exchange.securing()
-        with self._tap.exchange.timed() as seconds:
-            inner = await self._inner.start_tls(ssl_context, server_hostname, seconds)
-        return self._tap.add(inner)
+        exchange = self._tap.exchange
+        exchange.securing()
+        try:
+            return self._tap.add(await self._secured(ssl_context, server_hostname))
+        except Exception as error:
+            raise exchange.fault(error) from None
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+    async def _write(self, piece: bytes, seconds: float | None) -> None:
+        await self._inner.write(piece, seconds)
+
+    async def _secured(self, context: ssl.SSLContext, server_hostname: str | None) -> Any:
+        return await self._inner.start_tls(context, server_hostname, self._tap.exchange.left())
+
+
+class NativeStream(AsyncStream):
+    """The same over a `Connection` of our own."""
+
+    _answered = _Stream._answered
+
+    async def read_body(self) -> bytes:
+        exchange = self._tap.exchange
+        try:
+            return self._held() or self._received(await self._inner.read(exchange))
+        except OSError as error:
+            raise exchange.fault(error) from None
+
+    async def feed(self, take: Callable[[bytes], bool]) -> None:
+        exchange = self._tap.exchange
+        if exchange.held and take(self._held()):
+            return
+        try:
+            await self._inner.feed(take, exchange)
+        except OSError as error:  # the connection's; what `take` raises is not
+            raise exchange.fault(error) from None
+
+    async def aclose(self) -> None:
+        self._inner.abort()
+
+    async def _write(self, piece: bytes, seconds: float | None) -> None:
+        await self._inner.write(piece, self._tap.exchange)
+
+    async def _secured(self, context: ssl.SSLContext, server_hostname: str | None) -> Any:
+        await self._inner.start_tls(context, server_hostname, self._tap.exchange)
+        return self._inner

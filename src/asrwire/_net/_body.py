@@ -34,11 +34,14 @@ class Body:
         extra: bytes came after the end; they belong to nobody, and the connection must not be used again.
     """
 
-    def __init__(self, status: int, headers: Headers, limits: Limits) -> None:
-        """Raises ProtocolError for framing that two readers could understand differently, and for content codings
-        other than gzip."""
+    def __init__(self, status: int, headers: Headers, limits: Limits, framed: bool = False) -> None:
+        """`framed`: another has taken the message apart (HTTP/2), and the end of input is the body's.
+
+        Raises ProtocolError for framing that two readers could understand differently, and for content codings other
+        than gzip."""
         self.at_end = self.unframed = self.extra = False
         self._limits = limits
+        self._framed = framed
         self._chunked: ChunkedDecoder | None = None
         self._length = self._left = 0
         length = field(headers, b"content-length")
@@ -46,6 +49,8 @@ class Body:
             raise ProtocolError(f"status {status} as a final response")
         if status in (204, 304):
             self.at_end = True
+        elif framed:
+            pass
         elif field(headers, b"transfer-encoding") is not None:
             if length is not None:
                 raise ProtocolError("Content-Length beside Transfer-Encoding (RFC 9112 6.1)")
@@ -72,7 +77,7 @@ class Body:
                 raise
             self.at_end = self._chunked.at_end
             self.extra = bool(self._chunked.unused_data)
-        elif self.unframed:
+        elif self._framed or self.unframed:
             found = data
         else:
             found = data[: self._left]
@@ -90,7 +95,7 @@ class Body:
             return
         if self._chunked is not None:
             raise Truncated("the connection was closed inside a chunked body")
-        if not self.unframed:
+        if not (self._framed or self.unframed):
             got = self._length - self._left
             raise Truncated(f"the connection was closed after {got} of {self._length} bytes of the body")
         self.at_end = True

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .._assembler import Update
     from .._limits import Timeouts
     from .._transcript import Transcript
-    from ._body import Body
     from ._settings import Settings
 
 T = TypeVar("T")
@@ -188,9 +188,14 @@ class Call:
             )
         return self._result
 
-    def _on_data(self, body: Body, data: bytes) -> None:
-        """The next bytes of the body, b"" at its end. Raises what is wrong with them, or with the end."""
-        result = self._listening()
+    def _on_data(self, data: bytes) -> bool:
+        """The next bytes of the body, b"" at its end. Raises what is wrong with them, or with the end; returns whether
+        there is something to hand out, the end being something."""
+        attempt, result = self._current, self._result
+        assert attempt is not None
+        assert attempt.body is not None
+        assert result is not None
+        body = attempt.body
         if data:
             if content := body.receive(data):
                 self._batch.extend(result.receive_data(content))
@@ -204,6 +209,9 @@ class Call:
             if not (transcript.complete or reason == "length"):
                 raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
             self._over = True
+            return True
+        attempt.exchange.waiting(result.events)
+        return bool(self._batch)
 
     def _on_fault(self, attempt: Attempt, error: ASRWireError) -> None:
         """The body ends with `error`; its output is content that came before it, or updates found in that."""
@@ -250,11 +258,14 @@ class Call:
         self._check()
         attempt = self._current
         assert attempt is not None
-        while not self._batch and not self._over:
+        if not (self._batch or self._over):
             assert attempt.body is not None
             try:
                 attempt.exchange.waiting(self._listening().events)
-                self._on_data(attempt.body, b"" if attempt.body.at_end else (yield attempt.channel.read))
+                if attempt.body.at_end:
+                    self._on_data(b"")
+                else:
+                    yield partial(attempt.channel.feed, self._on_data)
             except ASRWireError as error:
                 self._on_fault(attempt, error)
             if self._over:

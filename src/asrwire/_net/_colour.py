@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from .._errors import ASRWireError
 from ._backend import AsyncTap, Tap
+from ._decoded import AsyncDecoded, Decoded
 
 T = TypeVar("T")
 
@@ -66,8 +67,8 @@ class Blocking:
 
     pool = "ConnectionPool"
     tap = Tap
+    decoded = Decoded
     event = threading.Event
-    exact_writes = True
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,6 +90,8 @@ class Blocking:
     def drain(self, response: Any) -> None:
         for _ in response.stream:
             pass
+
+    def done(self, response: Any) -> None:
         response.close()
 
 
@@ -97,8 +100,7 @@ class Asynchronous:
 
     pool = "AsyncConnectionPool"
     tap = AsyncTap
-    # An event loop's transport can have flushed its buffer by the time a write is reported as failed.
-    exact_writes = False
+    decoded = AsyncDecoded
 
     def __init__(self) -> None:
         import anyio
@@ -130,6 +132,8 @@ class Asynchronous:
     async def drain(self, response: Any) -> None:
         async for _ in response.stream:
             pass
+
+    async def done(self, response: Any) -> None:
         await response.aclose()
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from .._errors import (
@@ -40,26 +39,27 @@ class Exchange:
 
     Attributes:
         phase: "connect", "tls", "write", "head" or "body".
+        http2: the connection speaks HTTP/2: heads and bodies are the HTTP module's to find.
         closed: set by whoever closes the stream while it is read; the reader then gets `Closed`.
         held: bytes of the body that came with the end of the head.
         head_done: the final response head has been seen whole.
         timeouts: seconds, each timer's.
         deadline: end of the whole call, on the clock, or None.
+        end: of the running timer, on the clock, or None.
     """
 
     def __init__(
         self, http: Any, timeouts: Timeouts, limits: Limits, *, body_size: int, deadline: float | None,
-        exact_writes: bool, clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             http: the module whose exceptions tell timeouts and configuration errors apart.
             body_size: bytes of the request body (its Content-Length).
             deadline: end of the whole call on `clock`, or None.
-            exact_writes: a write that failed has certainly not handed over all of its bytes.
         """
         self.phase = "connect"
-        self.closed = self.head_done = False
+        self.closed = self.head_done = self.http2 = False
         self.held = b""
         self._http = http
         self.timeouts = timeouts
@@ -67,11 +67,10 @@ class Exchange:
         self._clock = clock
         self.deadline = deadline
         self._timer = ""
-        self._end: float | None = None
+        self.end: float | None = None
         self._body_size = body_size
         self._request_size: int | None = None  # head and body, known with the first write
         self._written = self._in_flight = self._informational = 0
-        self._exact_writes = exact_writes
         self._tunnel = self._eof = False
         self._head = bytearray()
         self._events = -1
@@ -82,28 +81,20 @@ class Exchange:
         """Let `timer` run from now (for `most` seconds instead of its own), clipped to the whole call's end."""
         seconds = getattr(self.timeouts, timer) if most is None else most
         self._timer = timer
-        self._end = None if seconds is None else self._clock() + seconds
-        if self.deadline is not None and (self._end is None or self.deadline < self._end):
-            self._timer, self._end = "total", self.deadline
+        self.end = None if seconds is None else self._clock() + seconds
+        if self.deadline is not None and (self.end is None or self.deadline < self.end):
+            self._timer, self.end = "total", self.deadline
 
     def left(self) -> float | None:
         """Seconds the next I/O may take, or None without end. Raises Closed, Timeout."""
         if self.closed:
             raise self._error(Closed, "the stream was closed")
-        if self._end is None:
+        if self.end is None:
             return None
-        left = self._end - self._clock()
+        left = self.end - self._clock()
         if left <= 0:
             raise self.timeout()
         return min(left, LONGEST)
-
-    @contextmanager
-    def timed(self) -> Iterator[float | None]:
-        """Around one I/O: gives the seconds it may take, and raises what its failure means."""
-        try:
-            yield self.left()
-        except Exception as error:
-            raise self.fault(error) from None
 
     def timeout(self) -> Timeout:
         """The error of the running timer."""
@@ -143,12 +134,17 @@ class Exchange:
         if buffer.startswith(b"CONNECT "):
             self.phase, self._tunnel = "connect", True
         elif self._request_size is None:
-            self.phase, self._tunnel = "write", False
-            self._request_size = len(buffer) + self._body_size
+            self._tunnel = False
+            self.http2 = self.http2 or buffer.startswith(b"PRI * HTTP/2.0\r\n")
+            # There the size of a head is not known before it is written: with a body's worth of bytes on their way
+            # nobody can say any more that the request is not complete.
+            self._request_size = self._body_size + (not self._body_size if self.http2 else len(buffer))
             self._head.clear()
+        aside = self._tunnel or self.sent == "complete"  # beside the request: in HTTP/2, what reading makes necessary
+        self.phase = self.phase if aside else "write"
         for start in range(0, len(buffer), WRITE_SIZE):
             piece = buffer if len(buffer) <= WRITE_SIZE else bytes(buffer[start : start + WRITE_SIZE])
-            if self._tunnel:
+            if aside:
                 yield piece, self.left()
                 continue
             self.arm("write")
@@ -160,9 +156,8 @@ class Exchange:
 
     @property
     def sent(self) -> Sent:
-        """How much of the request has been handed to the operating system; "complete" where that is in doubt."""
-        certain = self._written if self._exact_writes else self._written + self._in_flight
-        if self._request_size is not None and certain >= self._request_size:
+        """How much of the request has been handed to the operating system. Of a write that failed, not all was."""
+        if self._request_size is not None and self._written >= self._request_size:
             return "complete"
         return "partial" if self._written or self._in_flight else "none"
 
@@ -181,6 +176,7 @@ class Exchange:
         """
         if not data:
             self._eof = True
+        if not data or self.http2:
             return data
         head = self._head
         known = len(head)
@@ -215,6 +211,12 @@ class Exchange:
         if size > self._limits.head_size:
             raise self._error(LimitExceeded, f"a response head of more than {self._limits.head_size} bytes (head_size)")
 
+    def check_head(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Of HTTP/2, whose heads are not seen as bytes."""
+        self._check_size(sum(len(name) + len(value) + 4 for name, value in headers))
+        if len(headers) > self._limits.head_fields:
+            raise self._error(LimitExceeded, f"more than {self._limits.head_fields} header fields (head_fields)")
+
     def head_read(self) -> None:
         """The response head has been accepted."""
         self.phase = "body"
@@ -232,7 +234,7 @@ class Exchange:
         http = self._http
         if isinstance(error, (http.TimeoutException, TimeoutError)):
             return self.timeout()
-        if isinstance(error, (http.LocalProtocolError, http.UnsupportedProtocol)):
+        if isinstance(error, (http.LocalProtocolError, http.UnsupportedProtocol)) and not self.http2:
             return self._error(ConfigError, f"the request cannot be sent as HTTP/1.1 ({name})")
         if isinstance(error, http.ProxyError):
             status = re.match(r"\d{3}", str(error))
@@ -248,7 +250,7 @@ class Exchange:
         if self._eof:
             return self._error(ProtocolError, "the connection was closed without a complete response head")
         if isinstance(error, http.ProtocolError):
-            return self._error(ProtocolError, f"the response head is not HTTP/1.1 ({name})")
+            return self._error(ProtocolError, f"the response head is not HTTP ({name})")
         return self._error(ConnectFailed, f"the connection broke before the response ({name})")
 
     def describe(self, error: ASRWireError) -> None:

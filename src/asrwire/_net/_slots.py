@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -39,7 +39,6 @@ class Waiter(Generic[T, W]):
     origin: str
     wake: W
     slot: Slot[T] | None = None
-    gone: bool = False
 
 
 class Slots(Generic[T, W]):
@@ -51,9 +50,11 @@ class Slots(Generic[T, W]):
         self._wake = wake
         self._lock = threading.Lock()
         self._busy: set[Slot[T]] = set()
-        self._idle: dict[str, deque[Slot[T]]] = {}  # by origin, the longest idle first
-        self._idle_count = 0
-        self._queue: deque[Waiter[T, W]] = deque()
+        # Idle slots, the longest idle first (they expire in this order, too): all, and those of each origin. Ordered
+        # dictionaries because each of them loses entries at both ends and in the middle, at O(1).
+        self._idle: OrderedDict[Slot[T], None] = OrderedDict()
+        self._idle_at: dict[str, OrderedDict[Slot[T], None]] = {}
+        self._queue: OrderedDict[Waiter[T, W], None] = OrderedDict()
         self.closed = False  # nothing is given out any more
 
     def acquire(self, origin: str, now: float) -> tuple[Slot[T] | Waiter[T, W], list[T]]:
@@ -66,7 +67,7 @@ class Slots(Generic[T, W]):
             if slot is not None:
                 return slot, doomed
             waiter = Waiter[T, W](origin, self._wake())
-            self._queue.append(waiter)
+            self._queue[waiter] = None
             return waiter, doomed
 
     def release(self, slot: Slot[T], reusable: bool, now: float) -> list[T]:
@@ -78,8 +79,7 @@ class Slots(Generic[T, W]):
             self._busy.discard(slot)
             if reusable and slot.connection is not None and not self.closed:
                 slot.expires = now + self._keepalive
-                self._idle.setdefault(slot.origin, deque()).append(slot)
-                self._idle_count += 1
+                self._idle[slot] = self._idle_at.setdefault(slot.origin, OrderedDict())[slot] = None
             elif slot.connection is not None:
                 doomed.append(slot.connection)
             self._serve(doomed)
@@ -88,7 +88,7 @@ class Slots(Generic[T, W]):
     def abandon(self, waiter: Waiter[T, W], now: float) -> list[T]:
         """A waiter gives up; what it was given meanwhile goes to the next."""
         with self._lock:
-            waiter.gone = True
+            self._queue.pop(waiter, None)
             slot = waiter.slot
         return [] if slot is None else self.release(slot, True, now)
 
@@ -96,54 +96,54 @@ class Slots(Generic[T, W]):
         """Returns the idle connections and those in use."""
         with self._lock:
             self.closed = True
-            idle = [slot.connection for slots in self._idle.values() for slot in slots if slot.connection is not None]
+            idle = [slot.connection for slot in self._idle if slot.connection is not None]
             busy = [slot.connection for slot in self._busy if slot.connection is not None]
             self._idle.clear()
-            self._idle_count = 0
-            queue, self._queue = self._queue, deque()
+            self._idle_at.clear()
+            queue, self._queue = self._queue, OrderedDict()
         for waiter in queue:
             waiter.wake.set()
         return idle, busy
 
     def _serve(self, doomed: list[T]) -> None:
         while self._queue and not self.closed:
-            waiter = self._queue[0]
-            if not waiter.gone:
-                slot = self._find(waiter.origin, doomed)
-                if slot is None:
-                    return
-                waiter.slot = slot
-                waiter.wake.set()
-            self._queue.popleft()
+            waiter = next(iter(self._queue))
+            slot = self._find(waiter.origin, doomed)
+            if slot is None:
+                return
+            del self._queue[waiter]
+            waiter.slot = slot
+            waiter.wake.set()
 
     def _find(self, origin: str, doomed: list[T]) -> Slot[T] | None:
-        # The most recently used connection to the origin, else a new place, else that of another origin's idle one.
-        idle = self._idle.get(origin)
-        if idle:
-            slot = self._take(origin, idle.pop())
+        # The most recently used connection to the origin, else a new place, else that of the longest idle one.
+        if origin in self._idle_at:
+            slot = next(reversed(self._idle_at[origin]))
+            self._take(slot)
         else:
-            if len(self._busy) + self._idle_count >= self._limit:
-                if not self._idle_count:
+            if len(self._busy) + len(self._idle) >= self._limit:
+                if not self._idle:
                     return None
-                other = min((slots[0].expires, name) for name, slots in self._idle.items())[1]
-                dropped = self._take(other, self._idle[other].popleft())
-                assert dropped.connection is not None
-                doomed.append(dropped.connection)
+                self._drop_oldest(doomed)
             slot = Slot[T](origin)
         self._busy.add(slot)
         return slot
 
-    def _take(self, origin: str, slot: Slot[T]) -> Slot[T]:
-        self._idle_count -= 1
-        if not self._idle[origin]:
-            del self._idle[origin]
-        return slot
+    def _take(self, slot: Slot[T]) -> None:
+        del self._idle[slot]
+        siblings = self._idle_at[slot.origin]
+        del siblings[slot]
+        if not siblings:
+            del self._idle_at[slot.origin]
+
+    def _drop_oldest(self, doomed: list[T]) -> None:
+        slot = next(iter(self._idle))
+        self._take(slot)
+        assert slot.connection is not None
+        doomed.append(slot.connection)
 
     def _expire(self, now: float) -> list[T]:
         doomed: list[T] = []
-        for origin in list(self._idle):
-            while origin in self._idle and self._idle[origin][0].expires <= now:
-                slot = self._take(origin, self._idle[origin].popleft())
-                assert slot.connection is not None
-                doomed.append(slot.connection)
+        while self._idle and next(iter(self._idle)).expires <= now:
+            self._drop_oldest(doomed)
         return doomed

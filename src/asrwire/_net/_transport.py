@@ -98,7 +98,7 @@ class Transport:
                 connection = None
             if connection is None:
                 connection = slot.connection = yield from self._connect(slot.origin, exchange)
-            connection.tap.exchange = exchange
+            connection.tap.begin(exchange)
             if self._slots.closed:  # close() may have come before there was a connection to close
                 raise Closed("the client was closed")
             request = self.http.Request(wire.method, wire.url, headers=[*wire.headers], content=_Content(wire.body))
@@ -186,19 +186,27 @@ class Channel:
         self.status = 0
         self.headers: Headers = ()
         self._transport = transport
+        self.framed = False  # the HTTP module finds the end of the body: HTTP/2
         self._response: Any = None
+        self._decoded: Any = None
         self._wake: Wake | None = None
 
     def answered(self, response: Any) -> None:
-        """The head has come. Raises ConfigError where it came past our network backend."""
-        stream = response.extensions.get("network_stream")
-        if not hasattr(stream, "read_body"):
-            raise ConfigError("http must make HTTP/1.1 pools on the network_backend it is given")
+        """The head has come. Raises ConfigError where it came past our network backend, LimitExceeded."""
+        source = response.extensions.get("network_stream")
+        if not hasattr(source, "read_body"):
+            raise ConfigError("http must make pools on the network_backend it is given")
+        self.framed = self.exchange.http2
+        if self.framed:
+            self.exchange.check_head(response.headers)
+            self._decoded = source = self._transport.colour.decoded(response.stream, self.exchange)
         self._response = response
         self.status = response.status
         self.headers = tuple(response.headers)
         #: a piece of I/O: the next bytes of the body as they are on the wire; b"" at the end of the connection
-        self.read: Callable[[], Any] = stream.read_body
+        self.read: Callable[[], Any] = source.read_body
+        #: a piece of I/O: what `read` gives, again and again, until the callable given it returns True
+        self.feed: Callable[[Callable[[bytes], bool]], Any] = source.feed
 
     def finish(self, stand_in: bytes) -> Steps[None]:
         """The body has been read to its end: let the HTTP module see an end too, and keep the connection."""
@@ -208,8 +216,10 @@ class Channel:
         try:
             with suppress(Exception):
                 self.exchange.left()  # closed meanwhile: not to be kept
-                connection.tap.stand_in = stand_in
-                yield partial(self._transport.colour.drain, self._response)
+                if not self.framed:
+                    connection.tap.stand_in = stand_in
+                    yield partial(self._transport.colour.drain, self._response)
+                yield partial(self._transport.colour.done, self._response)
                 reusable = not self.exchange.held and any(kept.is_idle() for kept in connection.pool.connections)
         finally:
             yield from self.drop(reusable)
@@ -217,7 +227,12 @@ class Channel:
     def drop(self, reusable: bool = False) -> Steps[None]:
         """Close the connection, or keep it where it is `reusable`; unless it was given back already."""
         slot, self.slot = self.slot, None
-        if slot is not None:
+        if slot is None:
+            return
+        try:
+            if self._decoded is not None:
+                yield self._decoded.close
+        finally:
             # Asked after that is said: interrupt() says the one and asks the other in the opposite order.
             yield from self._transport.give_back(slot, reusable and not self.exchange.closed)
 
