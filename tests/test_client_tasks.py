@@ -612,8 +612,12 @@ class Backend:
     def http(self) -> Any:
         names = dict(vars(httpcore))
         names["SyncBackend"] = lambda: _MockBackend(self)
-        names["AnyIOBackend"] = names["TrioBackend"] = lambda: _AsyncMockBackend(self)
+        names["TrioBackend"] = lambda: _AsyncMockBackend(self)
         return types.SimpleNamespace(**names)
+
+    async def connect(self, host: str, port: int, *arguments: Any) -> Any:
+        """What connects on asyncio."""
+        return _AsyncMockStream(_Wire(self, host, port))
 
 
 class _Wire:
@@ -740,7 +744,7 @@ def test_what_each_region_is_sent(
     options: Any,
     sample: str,
 ) -> None:
-    monkeypatch.setattr(_backend, "_resolve", lambda host, port, seconds: [host])
+    monkeypatch.setattr(_backend.Tap, "_resolve", lambda tap, host, port: [host])
 
     def read(name: str) -> bytes:
         return (SAMPLES / f"{sample}_{name}.json").read_bytes()
@@ -750,6 +754,7 @@ def test_what_each_region_is_sent(
         sized((SAMPLES / "task_list_response.json").read_bytes(), more=CLOSING),
         sized((SAMPLES / "task_cancel_response.json").read_bytes(), more=CLOSING),
     )
+    monkeypatch.setattr(_backend, "connect", backend.connect)
 
     async def scenario() -> tuple[Task, list[Any], list[Task]]:
         client = colour.client(region=region, workspace=workspace, http=backend.http())

@@ -365,7 +365,7 @@ def test_row(row: Row, model: str, place: str, monkeypatch: pytest.MonkeyPatch) 
     assert row.key in PROOFS, f"nothing proves the README's row {row.key}"
     proof = PROOFS[row.key]
     settings, host = PLACES[place]
-    monkeypatch.setattr(_backend, "_resolve", lambda host, port, seconds: [host])
+    monkeypatch.setattr(_backend.Tap, "_resolve", lambda tap, host, port: [host])
     backend = Backend(*map(answer, row.answers))
     task = asked_for(row)
     region = settings.get("region", "cn-beijing")
