@@ -19,7 +19,7 @@ from asrwire import (
     TLSFailed,
     Truncated,
 )
-from asrwire._retry import ATTEMPTS, delay, not_taken, retry_after
+from asrwire._retry import ATTEMPTS, QUOTA, Quota, delay, not_taken, retry_after
 
 
 def ask(error: ASRWireError, attempt: int = 1, *, resend: bool = False, remaining: float | None = None) -> float | None:
@@ -166,3 +166,33 @@ def test_a_date_is_gmt_wherever_this_runs(monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+# == the quota ========================================================================================================
+
+
+def test_an_outage_is_not_multiplied() -> None:
+    outage = status(503, None, 0.0)
+    assert [ask(outage) is not None for _ in range(37)] == [True] * 35 + [False] * 2  # 500 tokens, 14 each
+    assert QUOTA.tokens == 10
+    assert ask(status(429)) is not None  # 5
+    assert QUOTA.tokens == 5
+
+
+def test_success_gives_back() -> None:
+    quota = Quota()
+    assert quota.take(status(503)) is True
+    quota.answered(2)
+    assert quota.tokens == 500
+    quota.tokens = 13
+    assert quota.take(status(503)) is False
+    quota.answered(1)
+    assert (quota.tokens, quota.take(status(503)), quota.tokens) == (14, True, 0)
+
+
+def test_what_is_not_sent_again_costs_nothing() -> None:
+    for error in NEVER:
+        ask(error)
+    ask(status(503, None, 7.0), remaining=1.0)
+    ask(SAFE[0], ATTEMPTS)
+    assert QUOTA.tokens == 500

@@ -165,6 +165,7 @@ class Many:
             if delay is None:
                 yield from self._refused(error, batches)
             return delay
+        _retry.QUOTA.answered(attempt)
         batches.popleft()
         self._urls[task.task_id] = urls
         self._watch.tasks[task.task_id] = task

@@ -1,7 +1,7 @@
-# When sending again is allowed: one pure table, and the reading of Retry-After.
+# When sending again is allowed: one table, the process's quota of retries, and the reading of Retry-After.
 #
-# Knows: which failures prove that a request was not taken. Must not know: clocks, sleeping, sockets; time and chance
-# are arguments, sleeping is the driver's.
+# Knows: which failures prove that a request was not taken, what an outage may cost. Must not know: clocks, sleeping,
+# sockets; time and chance are arguments, sleeping is the driver's.
 #
 # The rule: a transcription is billed once its last byte has left, so after that only a status that says "not taken"
 # (429 throttling, 408, 503 with Retry-After) is a reason to send again. The service knows no idempotency key.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -19,6 +20,39 @@ from ._errors import ASRWireError
 
 ATTEMPTS: Final = 3  # the first and two more
 BASE, CAP = 0.5, 8.0  # seconds: of the first wait, of the longest wait nobody asked for
+
+
+class Quota:
+    """What retries may cost while nothing succeeds, so that many callers do not multiply an outage: each takes tokens,
+    success gives them back (sizes: the AWS SDKs' standard mode). Threads share it.
+
+    Attributes:
+        tokens: what is left.
+    """
+
+    SIZE: Final = 500
+    RETRY, THROTTLED = 14, 5  # tokens; a service that says when to come again is not down
+
+    def __init__(self) -> None:
+        self.tokens = self.SIZE
+        self._lock = threading.Lock()
+
+    def take(self, error: ASRWireError) -> bool:
+        """Pay for a retry after `error`; False: there is not enough left."""
+        cost = self.THROTTLED if error.http_status == 429 else self.RETRY
+        with self._lock:
+            enough = self.tokens >= cost
+            self.tokens -= cost if enough else 0
+        return enough
+
+    def answered(self, attempt: int) -> None:
+        """Attempt number `attempt` (from 1) of a request succeeded."""
+        with self._lock:
+            self.tokens = min(self.SIZE, self.tokens + (self.RETRY if attempt > 1 else 1))
+
+
+QUOTA: Final = Quota()  # of all clients of the process: they share what is down
+
 
 def not_taken(status: int, code: str | None, retry_after: float | None, message: str | None = None) -> bool:
     """Whether a complete answer with this HTTP status, service code, Retry-After and message says the request was not
@@ -37,7 +71,7 @@ def delay(
     longest: float,
     random: Callable[[], float],
 ) -> float | None:
-    """Seconds to wait before sending the same POST again, or None: give up and raise `error`.
+    """Seconds to wait before sending the same POST again, paid for from `QUOTA`, or None: give up and raise `error`.
 
     Args:
         error: what ended attempt number `attempt` (from 1).
@@ -54,7 +88,8 @@ def delay(
         seconds = error.retry_after + random() / 4
     else:
         return None
-    return seconds if remaining is None or seconds < remaining else None
+    late = remaining is not None and seconds >= remaining
+    return None if late or not QUOTA.take(error) else seconds
 
 
 def _safe(error: ASRWireError) -> bool:

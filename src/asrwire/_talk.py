@@ -166,11 +166,14 @@ def sending(
     while True:
         attempt += 1
         try:
-            return (yield from once())
+            value = yield from once()
         except ASRWireError as error:
             seconds = again(talk, error, attempt, resend, deadline)
             if seconds is None:
                 raise
+        else:
+            _retry.QUOTA.answered(attempt)
+            return value
         yield from talk.sleep(seconds)
 
 

@@ -144,6 +144,7 @@ class Call:
         if not attempt.good:
             yield from self._on_error_status(attempt)
         self._answered = True
+        _retry.QUOTA.answered(self._attempt)
 
     def _again(self, error: ASRWireError) -> float | None:
         # Seconds until the same request may be sent again, or None: the call has failed.
