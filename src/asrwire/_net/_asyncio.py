@@ -203,6 +203,11 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
                 self._over(ConnectionAbortedError, lost=True)
 
+    def forget(self) -> None:
+        """`abort`, from wherever the garbage collector runs."""
+        with suppress(RuntimeError):  # the event loop is gone
+            self._loop.call_soon_threadsafe(self.abort)
+
     # -- waiting
 
     def _wait(self, timer: Timer, writing: bool = False) -> asyncio.Future[bool]:

@@ -12,6 +12,7 @@ import ssl
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -231,6 +232,13 @@ class AsyncTap(_Tap):
     """An asynchronous network backend for one connection: our own on asyncio, httpcore's on trio."""
 
     _connecting: Any = None  # the scope of an attempt to connect
+
+    def __del__(self) -> None:
+        # The event loop keeps a connection of ours that nobody else knows any more; httpcore's close themselves.
+        for inner in self.streams:
+            if isinstance(inner, Connection):
+                warnings.warn("a connection was let go of without being closed", ResourceWarning, source=self)
+                inner.forget()
 
     async def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
