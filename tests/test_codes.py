@@ -141,7 +141,10 @@ def test_advice_is_said_once() -> None:
     said = advised("HTTP status 429: Throttling: slow down", "Throttling", 429)
     assert said == "HTTP status 429: Throttling: slow down (too many requests at once: send fewer, later)"
     assert advised(said, "Throttling", 429) == said
-    assert advised("HTTP status 418", None, 418) == "HTTP status 418"
+    assert advised("HTTP status 418", None, 418) == (
+        "HTTP status 418 (nothing is known of this: ask the service, with the request id)"
+    )
+    assert advised("the task t was canceled", None) == "the task t was canceled"
 
 
 def test_sending_again_is_a_narrower_question() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -111,18 +113,22 @@ def test_no_machine_path_and_no_generated_file_is_tracked() -> None:
 
 
 def statements(path: Path) -> int:
-    """Logical lines: statements, docstrings not counted, so that formatting does not matter; in Cython, which `ast`
-    does not read, the lines that are neither blank nor comment."""
-    text = path.read_text()
-    if path.suffix != ".py":
-        return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
-    return sum(1 for node in nodes if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)))
+    """Logical lines, so that formatting does not matter: what the tokenizer calls so (it reads Cython too), docstrings
+    not counted."""
+    count, strings_only, empty = 0, True, True
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        if token.type == tokenize.NEWLINE:
+            count += not (strings_only or empty)
+            strings_only = empty = True
+        elif token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
+            strings_only = strings_only and token.type == tokenize.STRING
+            empty = False
+    return count
 
 
 def test_floors_0_to_5_stay_small() -> None:
     lines = sum(statements(p) for p in sources() if PLACE[room(p)][0] <= 5)
-    assert lines < 6000, f"floors 0-5 have {lines} logical lines"
+    assert lines < 7500, f"floors 0-5 have {lines} logical lines"
 
 
 def run(code: str) -> str:

@@ -19,6 +19,10 @@ from ._errors import Closed, ConfigError, LimitExceeded, ProtocolError
 cdef extern from "Python.h":
     PyObject* new_bytes "PyBytes_FromStringAndSize"(const char* data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject** obj, Py_ssize_t size) except -1
+    int PyErr_CheckSignals() except -1
+
+cdef enum:
+    ASK_EVERY = 1024 * 1024     # bytes of one input after which Ctrl-C is asked for
 
 
 cdef enum State:
@@ -172,7 +176,10 @@ cdef class ChunkedDecoder:
         cdef unsigned char byte
         while at < size:
             if self.state == SIZE and self.digits == 0:
-                at = self.plain_chunks(data, at, size, out, found)
+                take = at
+                at = self.plain_chunks(data, at, min(size, at + ASK_EVERY), out, found)
+                if at - take > ASK_EVERY // 2:
+                    PyErr_CheckSignals()
                 if at == size:
                     break
             if self.state == DATA:

@@ -21,10 +21,12 @@ from ._errors import Closed, ConfigError, DecodeError, LimitExceeded
 cdef extern from "Python.h":
     str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
+    int PyErr_CheckSignals() except -1
 
 
 cdef enum:
     BOM_DONE = 4
+    ASK_EVERY = 1024 * 1024     # bytes of one input after which Ctrl-C is asked for
     MAX_RETRY_DIGITS = 640      # the least that int() is sure to accept, whatever the interpreter is set to
 
 cdef const char* BOM = b"\xef\xbb\xbf"
@@ -202,6 +204,7 @@ cdef class EventStreamParser:
         cdef const char* cr
         cdef const char* lf = NULL
         cdef const char* stop
+        cdef const char* asked = data
         self.input = data
         while self.bom < 3 and at < end:
             if at[0] == BOM[self.bom]:
@@ -255,6 +258,9 @@ cdef class EventStreamParser:
                 else:
                     self.swallow_lf = at == end
             self.line_start = self.offset + (at - data)
+            if at - asked > ASK_EVERY:
+                asked = at
+                PyErr_CheckSignals()
         if self.view != NULL:
             stop = self.view
             self.view = NULL

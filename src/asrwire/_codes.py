@@ -9,6 +9,7 @@ import re
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ._decode import NO_SPEECH
+from ._errors import ASRWireError
 
 Kind: TypeAlias = Literal[
     "rate", "quota", "account", "key", "access", "model", "request", "file", "no_speech", "content", "task", "service"
@@ -104,7 +105,9 @@ _CODES: Final[dict[str, _Meaning]] = {
     "FILE_TRANS_TASK_EXPIRED": _Meaning("task", False, "the task is over for more than 24 h: submit the file again"),
 } | {code: _Meaning("no_speech", False, "the service heard nobody speak") for code in NO_SPEECH}
 
-_STATUSES: Final[dict[int, _Meaning]] = {
+_STATUSES: Final[dict[int, _Meaning]] = {  # a status, or the class of all others
+    3: _Meaning("request", False, "check base_url: the service is not where it says"),
+    5: _Meaning("service", True, _LATER),
     401: _Meaning("key", False, _KEY),
     403: _Meaning("access", False, _ACCESS),
     404: _Meaning("request", False, "check base_url, region and model: nothing answers at this path"),
@@ -112,6 +115,16 @@ _STATUSES: Final[dict[int, _Meaning]] = {
     408: _Meaning("service", True, "the service did not get the request in time: try again"),
     413: _Meaning("request", False, "the audio is too large to travel in a request: give a URL to a file-task model"),
     429: _Meaning("rate", True, _SLOWER),
+}
+
+_STEPS: Final = {
+    "connect": "check base_url, the network and the proxy",
+    "tls": "check ssl_context, and the host name in base_url",
+    "protocol": "check base_url and the proxy",
+    "content_type": "check base_url and the proxy: the service does not answer like this",
+    "truncated": "error.partial has what was received; report the request id if it happens again",
+    "decode": "report it with the request id; error.partial has what came before",
+    "limit": "if so much is to be expected, raise that bound in Limits",
 }
 
 # A caller's fault that is told as InternalError.Algo, and a quota that is a rate.
@@ -152,14 +165,30 @@ def retryable(
 
 def advised(said: str, code: str | None, status: int | None = None) -> str:
     """`said` with the advice after it, where there is any and it is not said yet."""
-    clause = advice(code, status)
+    unknown = "nothing is known of this: ask the service, with the request id" if code or status else ""
+    return _with(said, advice(code, status) or unknown)
+
+
+def guided(error: ASRWireError, billable: bool) -> str:
+    """The text of an error that is no answer of the service, with what to do next. `billable`: the request was one that
+    may not be sent twice."""
+    clause = _STEPS.get(error.kind, "")
+    if error.kind == "timeout" and error.phase in ("connect", "write", "head", "idle", "total"):
+        clause = f"Timeouts.{error.phase} bounds it"
+    unanswered = error.phase == "head" and error.kind in ("connect", "protocol", "timeout")
+    if unanswered and billable and error.sent == "complete":
+        clause += "; it may have been billed, resend=True sends it again all the same"
+    return _with(str(error), clause)
+
+
+def _with(said: str, clause: str) -> str:
     return f"{said} ({clause})" if clause and clause not in said else said
 
 
 def _meaning(code: str | None, status: int | None) -> _Meaning | None:
     found = _by_code(code)
     if found is None and status is not None:
-        found = _STATUSES.get(status) or (_Meaning("service", True, _LATER) if 500 <= status <= 599 else None)
+        found = _STATUSES.get(status) or _STATUSES.get(status // 100)
     return found
 
 

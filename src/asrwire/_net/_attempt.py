@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from .. import _codes
 from .._errors import ASRWireError, LimitExceeded
 from ._body import Body, field
 from ._colour import Steps
@@ -44,6 +45,7 @@ class Attempt:
         transport = client._transport
         self._client = client
         self._small = request.credentials
+        self._billable = bool(request.body)
         self._key = key if request.credentials else ""
         self.exchange = Exchange(
             transport.http, timeouts, client._limits, body_size=len(request.body), deadline=deadline
@@ -63,7 +65,8 @@ class Attempt:
         `Transport.open` and `Body` raise."""
         wire = _wire(request, self._key, self._client._headers)
         yield from self._client._transport.open(self.channel, wire)
-        self.fields, self.status = tuple(self.channel.headers), self.channel.status
+        self.fields = tuple((name, _masked(value, self._key)) for name, value in self.channel.headers)
+        self.status = self.channel.status
         try:
             self.body = Body(self.status, self.fields, self._client._limits, self.channel.framed)
         except ASRWireError as error:
@@ -133,19 +136,23 @@ class Attempt:
         self.sign(error)
 
     def sign(self, error: ASRWireError) -> None:
-        """Attach whose answer `error` is about, and hide the key."""
+        """Attach whose answer `error` is about and what to do about it, and hide the key."""
+        error.args = (_codes.guided(error, self._billable),)
         error.request_id = error.request_id or field(self.fields, b"x-request-id")
         error.http_status = error.http_status or self.status
         hide(self._key, error)
 
+    def masked(self, value: str | None) -> str | None:
+        """What the service said, without the key."""
+        masked: str | None = _masked(value, self._key)
+        return masked
+
 
 def hide(key: str, error: ASRWireError) -> None:
-    """Leave no `key` in what `error` tells: a service may echo the one it was given. (Of four characters or fewer, no
-    key of the services and a part of ordinary words, it stays.)"""
-    if len(key) > 4:
-        error.args = tuple(_masked(value, key) for value in error.args)
-        error.code = _masked(error.code, key)
-        error.request_id = _masked(error.request_id, key)
+    """Leave no `key` in what `error` tells: a service may echo the one it was given."""
+    error.args = tuple(_masked(value, key) for value in error.args)
+    error.code = _masked(error.code, key)
+    error.request_id = _masked(error.request_id, key)
 
 
 def _wire(request: Request, key: str, more: tuple[tuple[str, str], ...]) -> Wire:
@@ -162,4 +169,10 @@ def _wire(request: Request, key: str, more: tuple[tuple[str, str], ...]) -> Wire
 
 
 def _masked(value: Any, key: str) -> Any:
-    return value.replace(key, "***") if isinstance(value, str) else value
+    # A key of four characters or fewer is none of the services', and a part of ordinary words.
+    if len(key) > 4:
+        if isinstance(value, str):
+            return value.replace(key, "***")
+        if isinstance(value, bytes):
+            return value.replace(key.encode("latin-1", "replace"), b"***")
+    return value

@@ -237,7 +237,7 @@ class AsyncTap(_Tap):
         # The event loop keeps a connection of ours that nobody else knows any more; httpcore's close themselves.
         for inner in self.streams:
             if isinstance(inner, Connection):
-                warnings.warn("a connection was let go of without being closed", ResourceWarning, source=self)
+                warnings.warn("a connection was let go of unclosed", ResourceWarning, stacklevel=2, source=self)
                 inner.forget()
 
     async def connect_tcp(

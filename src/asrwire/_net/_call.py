@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -72,13 +73,20 @@ class Call:
     @property
     def transcript(self) -> Transcript:
         """Everything received so far, at any moment; ``complete`` once the service has said everything."""
-        return (self._result or ResultStream()).transcript
+        transcript = (self._result or ResultStream()).transcript
+        if transcript.request_id is not None and self._current is not None:
+            shown = self._current.masked(transcript.request_id)
+            if shown != transcript.request_id:
+                return replace(transcript, request_id=shown)
+        return transcript
 
     @property
     def request_id(self) -> str | None:
         """The service's id of the request: from the body, else from the ``x-request-id`` header."""
+        if self._current is None:
+            return None
         found = self._result.request_id if self._result is not None else None
-        return found or field(self._fields, b"x-request-id")
+        return self._current.masked(found) or field(self._fields, b"x-request-id")
 
     @property
     def _fields(self) -> tuple[tuple[bytes, bytes], ...]:

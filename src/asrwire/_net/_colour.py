@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from .._errors import ASRWireError
 from ._backend import AsyncTap, Tap
 from ._decoded import AsyncDecoded, Decoded
+from ._logs import OURS
 
 T = TypeVar("T")
 
@@ -85,7 +86,11 @@ class Blocking:
         return work(argument)
 
     def ask(self, pool: Any, request: Any) -> Any:
-        return pool.handle_request(request)
+        token = OURS.set(True)
+        try:
+            return pool.handle_request(request)
+        finally:
+            OURS.reset(token)
 
     def drain(self, response: Any) -> None:
         for _ in response.stream:
@@ -127,7 +132,11 @@ class Asynchronous:
         return await to_thread.run_sync(work, argument)
 
     async def ask(self, pool: Any, request: Any) -> Any:
-        return await pool.handle_async_request(request)
+        token = OURS.set(True)
+        try:
+            return await pool.handle_async_request(request)
+        finally:
+            OURS.reset(token)
 
     async def drain(self, response: Any) -> None:
         async for _ in response.stream:

@@ -186,6 +186,8 @@ class Exchange:
             self._check_size(match.end() - start)
             if head.count(b"\n", start, match.end()) - 2 > self._limits.head_fields:
                 raise self._error(LimitExceeded, f"more than {self._limits.head_fields} header fields (head_fields)")
+            if head.startswith(b"HTTP/", start) and not head.startswith(b"HTTP/1.", start):
+                raise self._error(ProtocolError, "the response is of another HTTP than 1.0 and 1.1")  # h11 takes any
             status = head[start : match.end()].partition(b" ")[2][:3]
             start = match.end()
             if status[:1] != b"1" or status == b"101":

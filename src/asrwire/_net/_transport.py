@@ -20,6 +20,7 @@ from .._limits import Limits
 from ._body import Headers
 from ._colour import Colour, Steps
 from ._exchange import Exchange
+from ._logs import keep_heads_out
 from ._proxy import check_proxy, make_proxy, proxy_of_environment
 from ._slots import Slot, Slots, Waiter, Wake
 
@@ -79,6 +80,7 @@ class Transport:
             if http is not None and not callable(http):
                 raise TypeError("http must be a module such as httpcore, or a callable that makes a connection pool")
             self.http, self._factory = httpcore, http
+        keep_heads_out(self.http.__name__)
         self.colour = colour
         self._ssl_context = ssl_context
         self._proxy = None if proxy is None else check_proxy(proxy)
