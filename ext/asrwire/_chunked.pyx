@@ -318,7 +318,8 @@ cdef class ChunkedDecoder:
         # In total, not only per line: a byte of data per 4 KiB of extension would cost the reader a thousandfold.
         self.extensions += 1
         if (self.extensions - 1) // (1 + (self.body >> 20)) >= self.max_extensions:
-            self.beyond(at, f"chunk extensions of more than {self.max_extensions} bytes per MiB of body (chunk_extensions)")
+            self.beyond(
+                at, f"chunk extensions of more than {self.max_extensions} bytes per MiB of body (chunk_extensions)")
             return False
         return True
 
