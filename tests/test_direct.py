@@ -157,6 +157,7 @@ UNUSUAL: dict[str, Any] = {
     "an exponent": json.dumps(said()).replace("2000", "2e3"),
     "a comma too many": json.dumps(said()).replace("}]", "},]"),
     "no comma": json.dumps(said()).replace('"text": "Hello,", "channel', '"text": "Hello," "channel'),
+    "a backslash outside a string": json.dumps(said()).replace('"fixed"', '\\\\"fixed"'),
     "literals in capitals": json.dumps(said()).replace("false", "False"),
     "empty": "",
 }  # fmt: skip

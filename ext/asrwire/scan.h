@@ -476,6 +476,8 @@ static inline __attribute__((always_inline, target("avx2"))) json_bits json_bloc
         strings ^= strings << 32; \
         strings ^= in_string; \
         in_string = 0 - (strings >> 63); \
+        if (bits.escapes & ~strings) \
+            return NULL;                    /* a backslash outside a string */ \
         brackets = (bits.opens | bits.closes) & ~strings; \
         while (brackets) { \
             uint64_t one = brackets & (0 - brackets); \
@@ -527,6 +529,8 @@ static inline json_at json_skip_container(json_at at, json_at end) {
             while (at < end && *at != '"')
                 at += *at == '\\' ? 2 : 1;
             at++;
+        } else if (byte == '\\') {
+            return NULL;
         } else if (kind == 2) {
             depth++;
         } else if (kind == 4 && --depth == 0) {
