@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import gc
 import pickle
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 import asrwire
 from asrwire import ASRWireError, AsyncClient, Closed, FileFailed, Timeout, _talk
 from tests.matrix import heard, short, then
-from tests.servers import CHUNKED, GOOD, HANG, KEY, MODEL, ONE, OPEN, URL, Colour, Server, chunk, sized
+from tests.servers import CHUNKED, GOOD, HANG, KEY, MODEL, ONE, OPEN, URL, Colour, Peer, Server, chunk, sized
 
 pytestmark = pytest.mark.transport
 
@@ -296,6 +298,27 @@ def test_a_process_that_forks() -> None:
     with Server(GOOD) as server:
         done = ended(FORK.format(url=server.base_url, audio=URL, model=MODEL))
     assert (done.stdout, done.stderr) == ("one two\n2 2\n", "")
+
+
+@pytest.mark.parametrize("wire", [b"", CHUNKED + chunk(ONE)], ids=["head", "body"])
+def test_ctrl_c_passes_and_closes(colour: Colour, wire: bytes) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def answer(peer: Peer) -> None:
+        peer.send(wire)
+        signal.pthread_kill(main, signal.SIGINT)
+        peer.wait_closed()
+
+    async def scenario() -> None:
+        async with colour.client(server) as client:
+            await heard(client, resend=True)
+
+    with Server(answer) as server:
+        with pytest.raises(KeyboardInterrupt):
+            colour.run(scenario)
+        assert server.saw_close.wait(HANG)
+        assert len(server.requests) == 1
 
 
 def test_a_stream_that_is_let_go_of_closes_its_connection(colour: Colour) -> None:

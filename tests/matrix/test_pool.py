@@ -214,6 +214,20 @@ def test_a_call_gives_up_after_three_attempts(colour: Colour) -> None:
     assert (type(error), error.http_status, error.retry_safe) == (HTTPStatusError, 503, True)
 
 
+def test_a_submit_that_was_not_taken_makes_one_task(colour: Colour) -> None:
+    made = sized(b'{"output":{"task_id":"t-1","task_status":"PENDING"},"request_id":"r"}')
+
+    async def scenario() -> Any:
+        async with colour.client(server) as client:
+            if isinstance(client, AsyncClient):
+                return await client.tasks.submit(URL, model="fun-asr")
+            return client.inner.tasks.submit(URL, model="fun-asr")
+
+    with Server(BUSY, made) as server:
+        assert colour.run(scenario).task_id == "t-1"
+        assert len(server.requests) == 2
+
+
 # == the quota of retries =============================================================================================
 
 CALLS, RETRIES = 100, 500 // 14

@@ -7,6 +7,7 @@ import email.utils
 import gzip
 import socket
 import ssl
+import threading
 import time
 import types
 from typing import Any, NamedTuple
@@ -122,11 +123,20 @@ BODIES = [
 
 @pytest.mark.parametrize("row", HEADS + BODIES, ids=[row.name for row in HEADS + BODIES])
 def test_a_faulty_answer_and_the_call_after_it(colour: Colour, row: Row) -> None:
+    over = threading.Event()  # until then a second request could be on its way to who closes
+
+    def once(peer: Peer) -> None:
+        then(row.wire, last=row.last)(peer)
+        peer.sock.close()
+        over.set()
+
     async def scenario() -> tuple[Any, Any]:
         async with colour.client(server) as client:
-            return await heard(client), await heard(client)
+            first = await heard(client)
+            assert row.last == "keep" or over.wait(HANG)
+            return first, await heard(client)
 
-    first = row.wire if row.last == "keep" else then(row.wire, last=row.last)
+    first = row.wire if row.last == "keep" else once
     with Server(first, GOOD, tls=row.tls) as server:
         (updates, error, stream), (after, trouble, _) = colour.run(scenario)
         assert len(server.requests) == 2
@@ -311,6 +321,29 @@ def test_a_stall_in_the_body(colour: Colour, rest: bytes) -> None:
         assert len(server.requests) == 1
     assert finals(updates) == ["one"]
     assert (type(error), error.phase, error.sent, error.retry_safe) == (Timeout, "idle", "complete", False)
+
+
+@pytest.mark.parametrize(
+    ("start", "drops"),
+    [
+        (CHUNKED, chunk(b":\n\n")),
+        (HEAD + b"\r\ndata:{", b" "),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{", b" "),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        (CHUNKED + b"1;", b"a"),
+    ],
+    ids=["keep-alives", "an event", "JSON", "white space", "a chunk extension"],
+)
+def test_what_drips_before_the_first_event_is_the_heads_time(colour: Colour, start: bytes, drops: bytes) -> None:
+    def answer(peer: Peer) -> None:
+        peer.send(start)
+        peer.drip(drops)
+
+    with Server(answer) as server:
+        updates, error, _ = listen(colour, server, timeouts=short(head=0.2))
+        assert server.saw_close.wait(HANG)
+        assert len(server.requests) == 1
+    assert (updates, type(error), error.phase, error.sent) == ([], Timeout, "head", "complete")
 
 
 def test_an_early_refusal_of_an_upload(colour: Colour) -> None:
