@@ -23,13 +23,16 @@ def interrupted(start_again: Callable[[], Any], feed: Callable[[], Any]) -> None
     def handler(*_: object) -> None:
         raise Now
 
+    def go_on() -> None:
+        while True:
+            start_again()
+            feed()
+
     old = signal.signal(signal.SIGUSR1, handler)
     killer = subprocess.Popen(["sh", "-c", f"sleep 0.05; kill -USR1 {os.getpid()}"])  # the kernel needs no GIL
     try:
         with pytest.raises(Now):
-            while True:
-                start_again()
-                feed()
+            go_on()
     finally:
         killer.wait()
         signal.signal(signal.SIGUSR1, old)
