@@ -72,6 +72,7 @@ class Answer:
         rest: what has left of an event that has not left whole.
         size: how many bytes have left, head and framing included.
         complete: the last event has left, and nothing was kept back.
+        readable: nothing has left so far that no client can read on from.
     """
 
     request_id: str
@@ -89,7 +90,7 @@ class Answer:
     rest: bytes = b""
     size: int = 0
     complete: bool = False
-    _readable: bool = True
+    readable: bool = True
 
     def count(self, event: Event, *, last: bool) -> None:
         """The event has left whole."""
@@ -98,8 +99,8 @@ class Answer:
         if event.role == "filler":
             return
         self.left += 1
-        self._readable = self._readable and event.role == "event"
-        if self._readable:
+        self.readable = self.readable and event.role == "event"
+        if self.readable:
             self.finals += event.finals
             self.text = event.text
 

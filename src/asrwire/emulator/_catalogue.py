@@ -180,7 +180,7 @@ _KINDS = (
     _k("unended", "F048 F058", "the last chunk does not come", _P("how", ("fin", "rst", "stall"), "fin")),
     _k("length", "F052 F053", "a Content-Length that many bytes too long, or too short (a negative number)",
        _P("by", "count", 10, -(2**30)), _P("how", ("fin", "rst", "stall"), "fin")),
-    _k("extra", "F053 F143", "a forged response follows the answer"),
+    _k("extra", "F053 F143", "a forged response follows the answer, in the same segment"),
     _k("trailers", "F056", "trailers after the last chunk", _P("count", "count", 1, 1), _P("forbidden", "flag", False)),
     # -- bytes
     _k("cut", "F009 F011 F048 F049 F055 F117 F120", "the connection is closed at a byte; bare: without close_notify",

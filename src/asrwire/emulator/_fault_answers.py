@@ -140,8 +140,19 @@ def afflicted(answer: Answer, faults: Sequence[Fault], raw: RawRequest) -> Answe
             answer.headers.append(("Content-Encoding", fault["name"]))
         if fault.name in ("gzip", "gzip_bomb"):
             answer.headers.append(("Content-Encoding", "gzip"))
+        answer.readable &= not _hides(fault)
     answer.faults = tuple(faults)
     return answer
+
+
+def _hides(fault: Fault) -> bool:
+    """Whether no client gets to the body."""
+    match fault.name:
+        case "bad_head":
+            return fault["how"] not in ("lf", "fold")
+        case "informational":
+            return bool(fault["code"] == 101)
+    return fault.name == "coding"
 
 
 def _break_off(answer: Answer, fault: Fault, *, openai: bool) -> None:

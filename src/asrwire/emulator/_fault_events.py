@@ -64,6 +64,7 @@ _MORE = {
     "digits": b"1" * 5001,
     "deep": b"[" * 100_000 + b"]" * 100_000,
 }
+_READABLE = ("utf8", "surrogate")  # with U+FFFD, by a decoder that does so (WHATWG Encoding)
 _INSTEAD = {"array": b"[1,2]", "string": b'"text"', "null": b"null"}
 
 
@@ -73,7 +74,9 @@ def _invalid_json(events: Events, fault: Fault, answer: Answer, openai: bool) ->
         begin, stop = event.data.find(b"{"), event.data.rfind(b"}") + 1
         if number == chosen and stop:
             broken = _broken(event.data[begin:stop], fault["how"])
-            event = replace(event, data=event.data[:begin] + broken + event.data[stop:], role="broken")
+            event = replace(event, data=event.data[:begin] + broken + event.data[stop:])
+            if fault["how"] not in _READABLE:
+                event = replace(event, role="broken")
         yield event
 
 
@@ -191,20 +194,21 @@ def _unterminated(events: Events, fault: Fault, answer: Answer, openai: bool) ->
 
 def _gzip(events: Events, fault: Fault, answer: Answer, openai: bool) -> Iterator[Event]:
     """Every event can be decompressed as soon as its last byte is there."""
-    coded = _compressed(events)
     if not fault["cut"]:
-        yield from coded
+        yield from _compressed(events)
         return
-    kept = list(coded)
+    plain = list(events)
+    coded = list(_compressed(plain))
     missing = fault["cut"]
-    for index in reversed(range(len(kept))):
-        event = kept[index]
-        taken = min(missing, len(event.data))
-        missing -= taken
-        if taken and event.role == "event":
-            event = replace(event, role="broken")
-        kept[index] = replace(event, data=event.data[: len(event.data) - taken])
-    yield from kept
+    for index in reversed(range(len(coded))):
+        data = coded[index].data
+        coded[index] = replace(coded[index], data=data[: max(0, len(data) - missing)])
+        missing -= min(missing, len(data))
+    left = len(zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(b"".join(event.data for event in coded)))
+    for event in coded:
+        if plain:
+            left -= len(plain.pop(0).data)
+        yield replace(event, role="broken") if left < 0 and event.role == "event" else event
 
 
 def _compressed(events: Events) -> Iterator[Event]:

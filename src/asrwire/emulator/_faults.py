@@ -64,6 +64,8 @@ class Fault:
     ) -> None:
         if not isinstance(name, str):
             raise TypeError(f"a fault's name is a str, not {type(name).__name__}")
+        if not isinstance(on, str | None):
+            raise TypeError(f"{name}: on is a str, not {type(on).__name__}")
         if re.fullmatch("[3-5][0-9]{2}", name):
             name, parameters = "status", {"code": int(name), **parameters}
         if name not in CATALOGUE:

@@ -302,7 +302,7 @@ class _Connection:
     async def _play(self, answer: Answer, *, body: bool) -> bool:
         """Put a faulty answer on the wire byte for byte; whether the connection goes on."""
         clock = self._server._clock
-        begin = clock.now()
+        begin = mark = clock.now()
         http11 = self._h11.their_http_version == b"1.1"
         for number, step in enumerate(steps(answer, http11=http11, body=body), 1):
             match step:
@@ -312,7 +312,8 @@ class _Connection:
                         pass
                     return False
                 case Wait(float() | int() as seconds):
-                    await clock.sleep_until(clock.now() + seconds)
+                    mark += seconds
+                    await clock.sleep_until(mark)
                 case Leave():
                     answer.complete &= step.whole
                     await self._leave(step.how)
@@ -322,6 +323,7 @@ class _Connection:
                     if self._writer.transport.is_closing():
                         raise ConnectionResetError
                     _count(answer, step)
+                    mark = clock.now()  # before they leave: who has read them may move the clock on at once
                     self._writer.write(step.data)
                     await self._writer.drain()
             if number % _FAIR == 0:
@@ -332,15 +334,14 @@ class _Connection:
         return True
 
     async def _leave(self, how: str) -> None:
-        """Close, reset, or close without close_notify, once all that was written has left this process."""
-        transport = self._writer.transport
-        transport.set_write_buffer_limits(0)
-        await self._writer.drain()
-        if how == "fin":
+        """Close, reset, or close without close_notify, once all that was written is with the peer."""
+        if how == "fin":  # `serve` returns, and what closes the connection writes the rest
             return
+        transport, sock = self._writer.transport, self._writer.get_extra_info("socket")
+        deadline = time.monotonic() + _LINGER  # for a peer that does not read
+        while (transport.get_write_buffer_size() or _unacknowledged(sock)) and time.monotonic() < deadline:
+            await asyncio.sleep(0.001)
         if how == "rst":
-            sock = self._writer.get_extra_info("socket")
-            await _acknowledged(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 
@@ -370,13 +371,12 @@ def _count(answer: Answer, piece: Piece) -> None:
         answer.rest += piece.data[piece.start : piece.stop]
 
 
-async def _acknowledged(sock: socket.socket) -> None:
-    """Until the peer's kernel has every byte, for a reset drops the others; a peer that does not read may lose some."""
+def _unacknowledged(sock: socket.socket) -> int:
+    """Bytes that are not with the peer's kernel yet: a reset would drop them. 0 where that cannot be known."""
     if fcntl is None:
-        return
-    deadline = time.monotonic() + _LINGER
-    while struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0] and time.monotonic() < deadline:
-        await asyncio.sleep(0.001)
+        return 0
+    count: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return count
 
 
 def check_speed(speed: object) -> float | None:

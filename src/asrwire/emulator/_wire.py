@@ -45,8 +45,14 @@ class _Message:
         self._faults = faults
         self._http11 = http11 and "http10" not in faults
         bodiless = answer.status in (204, 304)
-        self._events = _marked(answer.events if body and not bodiless else ())
         self._framing = "none" if bodiless else self._choose()
+        self._unended = self._framing == "chunked" and "unended" in faults
+        kept_back = (
+            self._unended
+            or ("length" in faults and faults["length"]["by"] > 0)
+            or ("gzip" in faults and faults["gzip"]["cut"] > 0)
+        )
+        self._events = _marked(answer.events if body and not bodiless else (), kept_back)
 
     def _choose(self) -> str:
         endless = "gzip_bomb" in self._faults or "endless" in self._faults
@@ -64,12 +70,8 @@ class _Message:
         yield from self._informational()
         yield from self._head(first, length)
         events = chain([] if first is None else [first], self._events)
-        if self._framing == "chunked":
-            yield from self._chunks(events)
-        else:
-            for event, last in events:
-                yield from _waited(event)
-                yield _content(event, last=last)
+        body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
+        yield from _followed(body, _FORGED) if "extra" in self._faults else body
         yield from self._close()
 
     def _measure(self) -> int:
@@ -82,7 +84,7 @@ class _Message:
             end += len(event.data)
             if end > length and event.role == "event":
                 event = replace(event, role="broken")
-            events[index] = event, last and off <= 0
+            events[index] = event, last
         self._events = iter(events)
         return length
 
@@ -125,7 +127,6 @@ class _Message:
     def _chunks(self, events: Iterable[tuple[Event, bool]]) -> Iterator[Step]:
         chunks, bad, endless = (self._faults.get(name) for name in ("chunks", "bad_chunk", "endless"))
         extension = endless if endless is not None and endless["what"] == "extension" else None
-        kept_back = "unended" in self._faults
         number, broken = 0, False
         for event, last in events:
             yield from _waited(event)
@@ -133,7 +134,6 @@ class _Message:
                 continue
             if broken and event.role == "event":
                 event = replace(event, role="broken")
-            last = last and not kept_back
             if extension is not None and number == extension["after"]:
                 yield Piece(b"%x;x=" % len(event.data))
                 yield from _filled(b"x" * _BLOCK, extension["size"])
@@ -146,11 +146,16 @@ class _Message:
             else:
                 yield _chunk(event, b"%x\r\n" % len(event.data), last=last)
             number += event.role != "filler"
-        if kept_back:
+        if self._unended:
             yield end(self._faults["unended"]["how"])
         yield Piece(b"0\r\n")
         yield from self._trailers(endless)
         yield Piece(b"\r\n")
+
+    def _plain(self, events: Iterable[tuple[Event, bool]]) -> Iterator[Step]:
+        for event, last in events:
+            yield from _waited(event)
+            yield Piece(event.data, event.at, stop=len(event.data), event=event, last=last)
 
     def _trailers(self, endless: Fault | None) -> Iterator[Step]:
         fault = self._faults.get("trailers")
@@ -165,8 +170,6 @@ class _Message:
         faults = self._faults
         if "length" in faults and faults["length"]["by"] > 0:
             yield end(faults["length"]["how"])
-        if "extra" in faults:
-            yield Piece(_FORGED)
         if "drop" in faults:
             yield end(faults["drop"]["how"], whole=True)
         if self._framing == "close":
@@ -175,13 +178,13 @@ class _Message:
             yield Wait(None, whole=True)
 
 
-def _marked(events: Iterable[Event]) -> Iterator[tuple[Event, bool]]:
-    """Each event, and whether it is the last."""
+def _marked(events: Iterable[Event], kept_back: bool) -> Iterator[tuple[Event, bool]]:
+    """Each event, and whether it is the last of all there was to send."""
     events = iter(events)
     event = next(events, None)
     while event is not None:
         following = next(events, None)
-        yield event, following is None
+        yield event, following is None and not kept_back
         event = following
 
 
@@ -190,8 +193,14 @@ def _waited(event: Event) -> Iterator[Step]:
         yield Wait(event.wait)
 
 
-def _content(event: Event, *, last: bool) -> Piece:
-    return Piece(event.data, event.at, stop=len(event.data), event=event, last=last)
+def _followed(steps: Iterator[Step], data: bytes) -> Iterator[Step]:
+    """The steps, and the data in one segment with the last of them: whoever has read the body's end can know of it."""
+    before: Step | None = None
+    for step in steps:
+        if before is not None:
+            yield before
+        before = step
+    yield replace(before, data=before.data + data) if isinstance(before, Piece) else Piece(data)
 
 
 def _filled(block: bytes, size: int) -> Iterator[Step]:
