@@ -426,7 +426,7 @@ BYTES: list[tuple[str, bytes, str, int, bool]] = [
 ]  # fmt: skip
 
 # Driven by tests of their own.
-OTHERWISE = ["gzip", "gzip_bomb", "close"]
+OTHERWISE = ["gzip", "gzip_bomb", "close", "whole"]
 
 
 @pytest.mark.parametrize(("fault", "expected", "end", "events", "complete"), BYTES, ids=[case[0] for case in BYTES])
@@ -496,6 +496,15 @@ def unchunked(data: bytes) -> bytes:
         body += data[: int(size, 16)]
         data = data[int(size, 16) + 2 :]
     return body
+
+
+def test_a_stream_answered_whole() -> None:
+    with Emulator(SCRIPT, faults=["whole:times=1"]) as emulator:
+        head, _, body = receive(emulator)[0].partition(b"\r\n\r\n")
+        assert b"\r\nContent-Type: application/json\r\n" in head
+        assert json.loads(body)["output"]["text"] == SCRIPT.text
+        assert b"\r\nTransfer-Encoding: chunked\r\n" in receive(emulator)[0]
+        assert [sent.stream for sent in emulator.sent] == [False, True]
 
 
 def test_gzip() -> None:
@@ -674,6 +683,7 @@ CLIENTS: list[tuple[str, tuple[str, str] | None, int, list[str], int]] = [
     ("redirect:to=file:///etc/passwd", ("http_status", "head"), 0, [], 1),
     ("redirect:to=", ("http_status", "head"), 0, [], 1),
     ("echo", ("http_status", "head"), 0, [], 1),
+    ("whole", None, 1, [], 1),
     ("empty", ("truncated", "body"), 0, [], 1),
     ("empty:code=204", ("truncated", "body"), 0, [], 1),
     ("lost", ("connect", "head"), 0, [], 1),
@@ -782,8 +792,20 @@ def colour(request: pytest.FixtureRequest) -> Colour:
 
 
 def client(colour: Colour, emulator: Emulator, *, short: bool = False) -> Any:
-    timeouts = {"head": SHORT, "idle": SHORT} if short else {"head": HANG, "idle": HANG}
-    return colour.client(emulator, timeouts=Timeouts(connect=HANG, write=HANG, pool=HANG, **timeouts))
+    """A client that does not sleep before it asks again."""
+    timers = {"head": SHORT, "idle": SHORT} if short else {"head": HANG, "idle": HANG}
+    made = colour.client(
+        base_url=emulator.base_url,
+        ssl_context=emulator.ssl_context,
+        timeouts=Timeouts(connect=HANG, write=HANG, pool=HANG, **timers),
+    )
+
+    async def at_once(event: Any, seconds: float) -> None:
+        assert 0 < seconds < 60
+
+    transport = getattr(made, "inner", made)._transport
+    transport.colour.wait = at_once if colour.name != "sync" else lambda event, seconds: None
+    return made
 
 
 def stream(colour: Colour, emulator: Emulator, **settings: Any) -> tuple[list[Any], ASRWireError | None]:
@@ -815,7 +837,7 @@ def test_streams_end_as_the_fault_matrix_says(
         sent = emulator.sent
     assert (None if error is None else (error.kind, error.phase)) == failure
     texts = [update.sentence.text for update in updates if isinstance(update, Final)]
-    assert texts == TEXTS[:finals]
+    assert texts == ([SCRIPT.text] if fault == "whole" else TEXTS[:finals])
     assert len([update for update in updates if isinstance(update, Incomplete)]) == len(still_open)
     assert len(sent) == requests
     # What the client handed out is what the emulator says it could have: nothing lost, nothing invented.
@@ -1034,7 +1056,7 @@ def test_waiting_and_fetching_survive(colour: Colour, fault: str, kind: str | No
 @pytest.mark.parametrize("tls", [False, True])
 def test_over_tls_too(colour: Colour, tls: bool) -> None:
     async def scenario() -> Any:
-        async with colour.client(base_url=emulator.base_url, ssl_context=emulator.ssl_context) as it:
+        async with client(colour, emulator) as it:
             try:
                 await it.transcribe(URL, model=MODEL)
             except ASRWireError as error:

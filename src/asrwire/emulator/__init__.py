@@ -29,6 +29,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, MutableSequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
@@ -36,6 +37,7 @@ import orjson
 
 from .._errors import Closed, ConfigError
 from ._answers import Answer, Envelope, answer_call, answer_error, answer_refusal, answer_sample
+from ._arguments import check_address, check_rate_limit, check_speed, milliseconds
 from ._catalogue import CATALOGUE, REQUEST_KINDS, FaultKind, Parameter
 from ._certificate import certify
 from ._documents import COMPLETIONS, GENERATION, Call, read_request
@@ -44,7 +46,7 @@ from ._faults import Fault, Plan
 from ._records import Request, Sent, record
 from ._schema import Refusal
 from ._script import DEFAULT_SCRIPT, Sample, Script, read_transcript
-from ._server import Clock, LoopClock, RawRequest, Server, VirtualClock, check_speed
+from ._server import Clock, LoopClock, RawRequest, Server, VirtualClock
 from ._service import Loss, Service, request_kind
 from ._storage import Files, Outcomes, Storage, xml_error
 from ._tasks import TaskBook, TaskRecord
@@ -132,22 +134,9 @@ class Emulator:
             raise ConfigError(f"envelope is one of {', '.join(get_args(Envelope))}, not {envelope!r}")
         if clock not in (None, "virtual"):
             raise ConfigError(f"clock is None or 'virtual', not {clock!r}")
-        if rate_limit is not None and (isinstance(rate_limit, bool) or not isinstance(rate_limit, int)):
-            raise TypeError(f"rate_limit is an int or None, not {type(rate_limit).__name__}")
-        if rate_limit is not None and rate_limit < 1:
-            raise ConfigError("rate_limit must be at least 1 a second, or None")
-        try:
-            self._speed = check_speed(speed)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-        if isinstance(port, bool) or not isinstance(port, int):
-            raise TypeError(f"port is an int, not {type(port).__name__}")
-        if not 0 <= port <= 65535:
-            raise ConfigError(f"port must be 0 to 65535, not {port}")
-        if not isinstance(host, str):
-            raise TypeError(f"host is a str, not {type(host).__name__}")
-        if not host or not host.isprintable():
-            raise ConfigError("host is a name or an address")
+        check_rate_limit(rate_limit)
+        check_address(host, port)
+        self._speed = check_speed(speed)
         self._transcript = read_transcript(transcript)
         self._envelope: Envelope = envelope
         self._seed = seed
@@ -161,8 +150,8 @@ class Emulator:
         self._book = TaskBook(
             self._storage,
             Outcomes(files, self._transcript),
-            queue_time=_ms("queue_time", queue_time),
-            run_time=_ms("run_time", run_time),
+            queue_time=milliseconds("queue_time", queue_time),
+            run_time=milliseconds("run_time", run_time),
             parameters_needed=envelope == "workspace",
             ids=self._ids,
         )
@@ -299,7 +288,7 @@ class Emulator:
         """
         if not isinstance(self._clock, VirtualClock):
             raise ConfigError("only Emulator(clock='virtual') has a time to advance")
-        self._clock.advance(_ms("seconds", seconds))
+        self._clock.advance(milliseconds("seconds", seconds))
 
     def issue_token(self, expire_in_seconds: int = 60) -> str:
         """A temporary key, as ``POST {base_url}/tokens`` issues it; afterwards it is answered with 401."""
@@ -325,7 +314,8 @@ class Emulator:
             json = None
         kind = request_kind(raw, json)
         faults = in_order(self._plan.draw(kind))
-        answer = replacement(faults, kind, raw, request_id) or self._answer(raw, json, request_id)
+        whole = any(fault.name == "whole" for fault in faults)
+        answer = replacement(faults, kind, raw, request_id) or self._answer(raw, json, request_id, whole=whole)
         answer = afflicted(answer, [*answer.faults, *faults], raw)
         self._record(raw, json, answer)
         return answer
@@ -336,7 +326,7 @@ class Emulator:
         what = answer.model or answer.label or "refused"
         answer.label = f"{raw.method} {raw.target.partition('?')[0]} {answer.status} {what}"
 
-    def _answer(self, raw: RawRequest, json: Any, request_id: str) -> Answer:
+    def _answer(self, raw: RawRequest, json: Any, request_id: str, *, whole: bool) -> Answer:
         path = raw.target.partition("?")[0]
         try:
             if path not in (GENERATION, COMPLETIONS):
@@ -347,6 +337,8 @@ class Emulator:
                 return answer
             self._service.check_key(raw, self._now())
             call = read_request(path, raw.headers, json)
+            if whole:
+                call = replace(call, stream=False)
         except Refusal as refusal:
             any_model = isinstance(self._transcript, Sample) and path in (GENERATION, COMPLETIONS)
             if not any_model or refusal.status != 404:
@@ -389,12 +381,5 @@ class Emulator:
     def _finished(self, answer: Answer) -> None:
         label = answer.label or f"not a request: {answer.status}"
         end = "" if answer.complete else ", not all of it"
-        _log.info("%s, %d event%s%s", label, answer.left, "s" * (answer.left != 1), end)
-
-
-def _ms(name: str, seconds: object) -> int:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} is a number of seconds, not {type(seconds).__name__}")
-    if not 0 <= seconds < 10**9:
-        raise ConfigError(f"{name} must be 0 seconds or more")
-    return round(seconds * 1000)
+        faults = "".join(f", {fault}" for fault in answer.faults)
+        _log.info("%s, %d event%s%s%s", label, answer.left, "s" * (answer.left != 1), end, faults)

@@ -129,6 +129,7 @@ _KINDS = (
        _P("code", "count", 307, 300), _P("to", "text", "http://127.0.0.1:9/elsewhere")),
     _k("echo", "F139", "an error that repeats the key of the request", _P("code", "count", 401, 400)),
     _k("empty", "F028 F097 F117", "a success without a byte of body", _P("code", "count", 200, 200)),
+    _k("whole", "F062", "a stream is answered by one JSON body", on=("stream",)),
     # -- the service has done it, and the client does not hear of it
     _k("lost", "F011 F012 F013 F110 F116 F123 F124",
        "what was asked for is done (a task exists), and the reply is lost",

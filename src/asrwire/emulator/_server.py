@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket
 import ssl
 import struct
@@ -377,14 +376,3 @@ def _unacknowledged(sock: socket.socket) -> int:
         return 0
     count: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
     return count
-
-
-def check_speed(speed: object) -> float | None:
-    """``speed`` as a positive finite float, or None; the message of the ValueError says what is wrong."""
-    if speed is None:
-        return None
-    if isinstance(speed, bool) or not isinstance(speed, (int, float)):
-        raise TypeError(f"speed is a number or None, not {type(speed).__name__}")
-    if not (math.isfinite(speed) and speed > 0):
-        raise ValueError("speed must be positive and finite, or None for at once")
-    return float(speed)
