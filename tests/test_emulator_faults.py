@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import re
@@ -563,6 +564,8 @@ def test_several_faults_meet_one_request() -> None:
 
 
 def test_a_http10_stream_that_is_cut() -> None:
+    with Emulator(TINY, faults=["http10", "extra"]) as emulator:
+        assert receive(emulator) == (UNFRAMED, "fin")
     with Emulator(TINY, faults=["http10", "cut:at=20"]) as emulator:
         assert receive(emulator) == (UNFRAMED[: -len(B + Z)] + B[:5], "fin")
         assert (emulator.sent[0].events, emulator.sent[0].rest) == (1, B[:5])
@@ -642,6 +645,22 @@ def test_a_stall_for_ever_ends_with_the_client_or_the_emulator() -> None:
             pass
     with sock:
         assert not emulator.sent[0].complete
+
+
+def test_a_client_that_goes_before_it_is_reset(caplog: pytest.LogCaptureFixture) -> None:
+    with Emulator(TINY, faults=["endless:size=400000", "rst:at=300000"]) as emulator:
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.connect(("127.0.0.1", urlsplit(emulator.base_url).port))
+            sock.sendall(ask())
+            while not emulator.sent or emulator.sent[0].size < 200_000:
+                pass
+        while emulator._servers[0]._connections:
+            pass
+        assert not emulator.sent[0].complete
+    gc.collect()  # an exception nobody has retrieved is logged then
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_endless_bytes_end_with_the_client() -> None:

@@ -140,7 +140,8 @@ def afflicted(answer: Answer, faults: Sequence[Fault], raw: RawRequest) -> Answe
             answer.headers.append(("Content-Encoding", fault["name"]))
         if fault.name in ("gzip", "gzip_bomb"):
             answer.headers.append(("Content-Encoding", "gzip"))
-        answer.readable &= not _hides(fault)
+        codings = [name for name, _ in answer.headers if name == "Content-Encoding"]
+        answer.readable &= not _hides(fault) and len(codings) < 2
     answer.faults = tuple(faults)
     return answer
 

@@ -338,9 +338,11 @@ class _Connection:
             return
         transport, sock = self._writer.transport, self._writer.get_extra_info("socket")
         deadline = time.monotonic() + _LINGER  # for a peer that does not read
-        while (transport.get_write_buffer_size() or _unacknowledged(sock)) and time.monotonic() < deadline:
+        while not transport.is_closing() and (transport.get_write_buffer_size() or _unacknowledged(sock)):
+            if time.monotonic() > deadline:
+                break
             await asyncio.sleep(0.001)
-        if how == "rst":
+        if how == "rst" and not transport.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 

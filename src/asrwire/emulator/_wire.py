@@ -71,7 +71,9 @@ class _Message:
         yield from self._head(first, length)
         events = chain([] if first is None else [first], self._events)
         body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
-        yield from _followed(body, _FORGED) if "extra" in self._faults else body
+        if "extra" in self._faults and self._framing != "close":  # nothing comes after the end of a connection
+            body = _followed(body, _FORGED)
+        yield from body
         yield from self._close()
 
     def _measure(self) -> int:
