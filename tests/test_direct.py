@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -253,6 +254,39 @@ def test_a_cut_surfaces_the_newest_partial() -> None:
     [last] = stream.receive_eof()
     assert last.sentence.text == "a b c"  # type: ignore[union-attr]
     assert stream.transcript.incomplete_reason == "open_sentence"
+
+
+class Emptied:
+    """An input that is gone as soon as it is given back (Python 3.12 asks classes of Python for their buffer)."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self.data)
+
+    def __release_buffer__(self, view: memoryview) -> None:
+        view.release()
+        self.data[:] = b"x" * len(self.data)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, *([Emptied] if sys.version_info >= (3, 12) else [])])
+def test_what_is_passed_over_is_copied_while_the_input_is_held(kind: Any) -> None:
+    stream = ResultStream(partials=False)
+    stream.receive_data(FIRST)
+    stream.receive_data(kind(wire(said("a b"))))
+    assert [sentence.text for sentence in stream.transcript.sentences] == ["One.", "a b"]
+
+
+def test_of_sentences_in_turn_only_what_is_open_and_new_is_unread() -> None:
+    taken = Taken(partials=False)
+    end = {"sentence_end": True, "end_time": 3000}
+    assert taken.take(wire(said("a")) + wire(said("b", sentence_id=3, begin_time=4000)) + wire(said("a c")))
+    assert [json.loads(payload)["output"]["text"] for payload in taken.parser.unread()] == ["a c", "b"]
+    assert taken.take(wire(said("b d", sentence_id=3, begin_time=4000)) + wire(said("a c e")))
+    assert [json.loads(payload)["output"]["text"] for payload in taken.parser.unread()] == ["b d", "a c e"]
+    assert taken.take(wire(said("a c e f")) + wire(said("a c e.", **end)))
+    assert taken.parser.unread() == []
 
 
 def test_a_passed_over_partial_that_was_wrong_is_counted() -> None:
