@@ -289,6 +289,14 @@ def test_of_sentences_in_turn_only_what_is_open_and_new_is_unread() -> None:
     assert taken.parser.unread() == []
 
 
+def test_an_unterminated_end_of_several_lines_is_newer_than_what_was_passed_over() -> None:
+    stream = ResultStream(partials=False)
+    stream.receive_data(FIRST + wire(said("a")) + wire(said("a b")))
+    stream.receive_data(wire(said("a b c"))[:-1] + wire(said("a b c d"))[:-2])
+    [last] = stream.receive_eof()
+    assert last.sentence.text == "a b c d"  # type: ignore[union-attr]
+
+
 def test_a_passed_over_partial_that_was_wrong_is_counted() -> None:
     stream = ResultStream(partials=False)
     stream.receive_data(FIRST + wire(said("a", words=[{**WORD, "text": 1}])))

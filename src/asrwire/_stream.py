@@ -388,6 +388,7 @@ class ResultStream:
                 if len(lines) == 1:
                     self._take_event(event, updates)
                 else:
+                    self._read_passed()
                     self._sentences.events += 1
                     self._take_lines(whole, updates)
         return cut and not self.at_end
