@@ -36,6 +36,7 @@ _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _FIELD_END = re.compile(rb"[:\r\n]")
 _CONTENT = re.compile(rb'"content":"((?:[^"\\]|\\.)*)"')
+_DONE = object()  # what the line of the mark of the end says
 _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 
 
@@ -259,7 +260,7 @@ class ResultStream:
         values = []
         for line in lines:
             try:
-                values.append(None if line.strip() == b"[DONE]" else _decode.loads(line)[0])
+                values.append(_DONE if line.strip() == b"[DONE]" else _decode.loads(line)[0])
             except DecodeError:
                 return False
         self.issues["unseparated_events"] += len(lines) - 1
@@ -268,7 +269,7 @@ class ResultStream:
                 self.issues["after_end"] += 1
                 continue
             self._sentences.events += bool(i)
-            if value is None:
+            if value is _DONE:
                 self._finish(updates)
             else:
                 self._take_body(value, line, updates, whole=False)
