@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -144,6 +145,7 @@ UNUSUAL: dict[str, Any] = {
     "text beside that is no string": said() | {"output": {**said()["output"], "text": 1}},
     "a list of sentences": said() | {"output": {"sentence": [said()["output"]["sentence"]]}},
     "output null": said() | {"output": None},
+    "an id of another kind": said(envelope={"object": "chat.completion.chunk", "id": "c-1"}),
     "no object": [1],
     "two values": json.dumps(said()) + " 1",
     "no JSON": json.dumps(said())[:-1],
@@ -394,6 +396,9 @@ DELTAS: dict[str, list[bytes]] = {
     "usage": [delta("a"), delta("b"), delta("c", usage={"seconds": 4}), delta("d")],
     "created changes": [delta(text, created=n) for n, text in enumerate("abcdefghij")],
     "created changes once": [delta(text, created=n // 5) for n, text in enumerate("abcdefghij")],
+    "another id again and again": [delta("a"), *[delta("b", id="c-2")] * 4],
+    "bad UTF-8 beside": [delta(text, more="@").replace(b"@", b"\xff") for text in "abcd"],
+    "a lone surrogate beside": [delta(text, more="@").replace(b"@", b"\\ud83d") for text in "abcd"],
     "another id": [delta("a"), delta("b"), delta("c", id="c-2"), delta("d")],
     "annotations": [delta(text, choice={"delta": {"annotations": [{"language": "zh"}], "content": text}})
                     for text in "abc"],
@@ -432,6 +437,16 @@ def test_text_deltas_are_decoded_once() -> None:
         taken.take(delta(text), updates, slow)
     assert [update.offset for update in updates] == [2, 3, 4, 5, 6]  # type: ignore[union-attr]
     assert stream.transcript.text == "abcdefg"
+
+
+def test_a_long_delta_is_learnt_from_in_proportion() -> None:
+    stream, text = ResultStream(), "x" * 2**20
+    tracemalloc.start()
+    try:
+        stream.receive_data(delta(text))
+        assert tracemalloc.get_traced_memory()[1] < 24 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_never_helps_is_not_learnt_for_ever() -> None:

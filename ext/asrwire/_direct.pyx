@@ -81,12 +81,13 @@ cdef extern from *:
     """
     enum {
         OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED,
-        HOLDER_MEMBERS
+        OBJECT, HOLDER_MEMBERS
     };
     static const json_member holder_members[] = {
         JSON_MEMBER("output"), JSON_MEMBER("usage"), JSON_MEMBER("request_id"), JSON_MEMBER("sentence"),
         JSON_MEMBER("text"), JSON_MEMBER("sentences"), JSON_MEMBER("code"), JSON_MEMBER("message"),
         JSON_MEMBER("error"), JSON_MEMBER("header"), JSON_MEMBER("model"), JSON_MEMBER("created"),
+        JSON_MEMBER("object"),
     };
     enum {
         SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT,
@@ -101,7 +102,7 @@ cdef extern from *:
     """
     enum:
         OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED
-        HOLDER_MEMBERS
+        OBJECT, HOLDER_MEMBERS
         SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT
         STASH, LANGUAGE, EMOTION, SENTENCE_MEMBERS
     const json_member* holder_members
