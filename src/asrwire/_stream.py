@@ -35,7 +35,7 @@ from ._transcript import Transcript
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _FIELD_END = re.compile(rb"[:\r\n]")
-_CONTENT = re.compile(rb'"content":"((?:[^"\\]|\\.)*)"')
+_CONTENT = re.compile(rb'"content":"((?:[^"\\]++|\\.)*+)"')  # possessive: else 100 bytes are kept for each
 _DONE = object()  # what the line of the mark of the end says
 _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 
@@ -327,13 +327,14 @@ class ResultStream:
 
     def _learn(self, parser: DirectParser, raw: bytes, body: _decode.Body) -> None:
         # Deltas repeat all of an event but the text. Where another text in its place gives the same body with another
-        # text, that is proven, and events like it need not be decoded.
+        # text, that is proven, and events like it need not be decoded, unless each counts as an issue.
         found = _CONTENT.search(raw) if parser.may_learn else None
         if found is not None:
             prefix, suffix = raw[: found.start(1)], raw[found.end(1) :]
             with suppress(DecodeError):
-                other, _ = _decode.loads(prefix + b"\\u0000" + suffix)
-                if _decode.body(other) == replace(body, text="\0"):
+                other, repair = _decode.loads(prefix + b"\\u0000" + suffix)
+                counted = repair is not None or body.request_id not in (None, self.request_id)
+                if not counted and _decode.body(other) == replace(body, text="\0"):
                     parser.learn(prefix, suffix)
 
     @property
