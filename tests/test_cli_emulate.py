@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 
 from asrwire import ConfigError
 from asrwire.cli import main
+from asrwire.emulator import CATALOGUE
 
 SAMPLES = Path(__file__).parent / "samples"
 COMMAND = [sys.executable, "-c", "import sys; from asrwire.cli import main; sys.exit(main())"]
@@ -119,6 +121,56 @@ def test_emulate_a_sample_over_tls() -> None:
     assert not certificate.exists()
 
 
+def test_emulate_with_faults() -> None:
+    with emulate("--fault", "429:retry_after=2,times=1", "--fault", "500:p=0.5,nth=2,times=9", "--seed", "5") as (
+        process,
+        exports,
+    ):
+        first, *others = [transcribe(exports["DASHSCOPE_BASE_URL"]) for _ in range(10)]
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=30)
+    assert (first.status, dict(first.headers)[b"Retry-After"]) == (429, b"2")
+    assert {other.status for other in others} == {200, 500}
+    assert log.splitlines()[0].endswith(" 429 refused, 1 event, status:code=429,retry_after=2,times=1")
+
+
+def test_the_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emulate", "--list-faults"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = [line.split("\t") for line in printed.out.splitlines()]
+    assert [line[0] for line in lines] == list(CATALOGUE)
+    assert {len(line) for line in lines} == {4}
+    assert [
+        "stall", "at=64 events= part=body|head seconds=", "F007 F013 F015 F038 F057 F116 F120 F127",
+        "silence from a byte on; without seconds, for ever",
+    ] in lines  # fmt: skip
+
+
+def test_the_list_of_faults_on_a_terminal_and_into_a_pipe_that_closes() -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    with subprocess.Popen([*COMMAND, "emulate", "--list-faults"], stdout=follower, stderr=subprocess.PIPE) as process:
+        os.close(follower)
+        printed = b""
+        try:
+            while part := os.read(leader, 65536):
+                printed += part
+        except OSError:  # Linux: the terminal is gone
+            pass
+        assert process.wait(30) == 0
+    os.close(leader)
+    text = printed.decode().replace("\r\n", "\n")
+    assert "\ncut\n    the connection is closed at a byte; bare: without close_notify\n    at=64 events=" in text
+    assert max(map(len, text.split("\n"))) < 80
+    gone, end = os.pipe()
+    os.close(gone)
+    done = subprocess.run([*COMMAND, "emulate", "--list-faults"], stdout=end, stderr=subprocess.PIPE, timeout=60)
+    os.close(end)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -126,6 +178,12 @@ def test_emulate_a_sample_over_tls() -> None:
         (["emulate", "--sample", "a.wav"], "asrwire: a sample is a .sse or a .json file, not a.wav"),
         (["emulate", "--speed", "-1"], "asrwire: speed must be positive and finite, or None for at once"),
         (["emulate", "--port", "70000"], "asrwire: port must be 0 to 65535, not 70000"),
+        (
+            ["emulate", "--fault", "cutt"],
+            "asrwire: there is no fault 'cutt': asrwire emulate --list-faults names them",
+        ),
+        (["emulate", "--fault", "cut:after=3"],
+         "asrwire: cut has no parameter 'after'; it has at, events, part, how, on, nth, times, p"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1092,7 +1092,6 @@ def test_one_word_sentences_and_words_without_text() -> None:
     ("arguments", "error", "message"),
     [
         ({"envelope": "bare"}, ConfigError, "envelope is one of doc, public, workspace"),
-        ({"faults": ("stall",)}, ConfigError, "faults are not supported yet"),
         ({"clock": 1}, ConfigError, "clock is None or 'virtual', not 1"),
         ({"speed": 0}, ConfigError, "speed must be positive"),
         ({"speed": float("inf")}, ConfigError, "speed must be positive"),

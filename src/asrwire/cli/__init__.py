@@ -34,6 +34,12 @@ examples:
   asrwire emulate --port 8080 --speed 1
   export DASHSCOPE_BASE_URL=http://127.0.0.1:8080/api/v1
   export DASHSCOPE_API_KEY=any-key
+  asrwire emulate --fault 429:retry_after=2,times=1 --fault rst:events=3,p=0.1
+
+Faults are written name:parameter=value,...; any of them takes on=KIND+KIND
+(stream, sync, submit, poll, list, cancel, result: the requests it meets), nth=
+(the first of these), times= (how many) and p= (a chance, by --seed). A range
+such as at=0-5000 is drawn anew for every request.
 
 It runs until Ctrl-C, and then ends with exit code 0.
 """
@@ -125,6 +131,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     emulate.add_argument("--tls", action="store_true", help="serve https; needs asrwire[tls-emulator]")
     emulate.add_argument("--sample", type=Path, metavar="FILE", help="answer everything with this .sse or .json file")
+    emulate.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="let this go wrong, such as cut:at=500; repeatable",
+    )
+    emulate.add_argument("--seed", type=int, default=0, metavar="N", help="decides what chance decides (default: 0)")
+    emulate.add_argument("--list-faults", action="store_true", help="print the faults there are, and end")
 
     tasks = commands.add_parser(
         "tasks",

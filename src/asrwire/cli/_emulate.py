@@ -6,24 +6,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import logging
 import os
 import sys
 import tempfile
+import textwrap
 import threading
 from collections import deque
 from collections.abc import Iterator
 
-from ..emulator import Emulator
+from ..emulator import CATALOGUE, Emulator, Parameter
+from ._terminal import drop_broken_pipes, width
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until interrupted; everything is printed on stderr. Returns 0."""
+    """Serve until interrupted, everything printed on stderr; or print the catalogue on stdout. Returns 0."""
+    if arguments.list_faults:
+        return _list_faults()
     emulator = Emulator(
         arguments.sample,
         speed=arguments.speed,
         envelope=arguments.envelope,
+        faults=arguments.fault,
         tls=arguments.tls,
+        seed=arguments.seed,
         host=arguments.host,
         port=arguments.port,
     )
@@ -43,6 +50,35 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join([*lines, ""]), file=sys.stderr, flush=True)
         threading.Event().wait()
     return 0
+
+
+def _list_faults() -> int:
+    """A paragraph for each fault, or into a pipe a line: name, parameters, matrix rows, what it does, behind tabs."""
+    columns = width(sys.stdout)
+    try:
+        for kind in CATALOGUE.values():
+            parameters = " ".join(_parameter(one) for one in kind.parameters)
+            if columns is None:
+                print(kind.name, parameters, " ".join(kind.rows), kind.says, sep="\t")
+                continue
+            lines = [kind.says, parameters, " ".join(kind.rows)]
+            wrapped = [
+                textwrap.wrap(line, max(40, columns - 1), initial_indent="    ", subsequent_indent="    ")
+                for line in lines
+            ]
+            print("\n".join([kind.name, *itertools.chain(*wrapped)]))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_broken_pipes()
+    return 0
+
+
+def _parameter(parameter: Parameter) -> str:
+    default = parameter.default
+    value = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+    if isinstance(parameter.type, tuple):
+        value = "|".join([value, *(one for one in parameter.type if one != value)])
+    return f"{parameter.name}={value}"
 
 
 @contextlib.contextmanager

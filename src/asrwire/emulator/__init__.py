@@ -7,6 +7,11 @@ files on an origin of their own) from a script, and refuses what the services' d
 
     with Emulator() as emulator:
         client = asrwire.Client("any-key", base_url=emulator.base_url)
+
+and, so that tests see what a client makes of a bad day, what goes wrong is told in advance (`Fault`)::
+
+    with Emulator(faults=["429:times=1", "cut:at=0-5000,on=stream,p=0.2"]) as emulator:
+        emulator.sent[-1].sentences  # what had left when the connection was cut
 """
 
 # Knows: the server's thread, its records, which path is which. Must not know: how the client works; it imports the
@@ -23,69 +28,45 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import MutableSequence, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, MutableSequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
 import orjson
 
 from .._errors import Closed, ConfigError
-from .._model import Sentence
-from ._answers import Answer, Envelope, answer_call, answer_error, answer_sample
+from ._answers import Answer, Envelope, answer_call, answer_error, answer_refusal, answer_sample
+from ._arguments import check_address, check_rate_limit, check_speed, milliseconds
+from ._catalogue import CATALOGUE, REQUEST_KINDS, FaultKind, Parameter
+from ._certificate import certify
 from ._documents import COMPLETIONS, GENERATION, Call, read_request
+from ._fault_answers import afflicted, in_order, replacement
+from ._faults import Fault, Plan
+from ._records import Request, Sent, record
 from ._schema import Refusal
-from ._script import DEFAULT_SCRIPT, Sample, Script
-from ._server import Clock, LoopClock, RawRequest, Server, VirtualClock, check_speed
-from ._service import Loss, Service
+from ._script import DEFAULT_SCRIPT, Sample, Script, read_transcript
+from ._server import Clock, LoopClock, RawRequest, Server, VirtualClock
+from ._service import Loss, Service, request_kind
 from ._storage import Files, Outcomes, Storage, xml_error
 from ._tasks import TaskBook, TaskRecord
 
-__all__ = ["DEFAULT_SCRIPT", "Emulator", "Request", "Sample", "Script", "Sent", "TaskRecord"]
+__all__ = [
+    "CATALOGUE",
+    "DEFAULT_SCRIPT",
+    "REQUEST_KINDS",
+    "Emulator",
+    "Fault",
+    "FaultKind",
+    "Parameter",
+    "Request",
+    "Sample",
+    "Script",
+    "Sent",
+    "TaskRecord",
+]
 
 _log = logging.getLogger("asrwire.emulator")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as it was received.
-
-    Attributes:
-        method: ``"POST"``, ``"GET"``.
-        path: path and query as sent.
-        headers: names in lower case; not shown by ``repr``, because they hold the key.
-        json: the parsed body, or None where it was not JSON.
-    """
-
-    method: str
-    path: str
-    headers: dict[str, str] = field(repr=False)
-    json: Any = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What has left as the answer to a request; it grows while the answer is under way.
-
-    Attributes:
-        request_id: as in the body and in ``x-request-id``.
-        status: HTTP status.
-        model: the model asked for, or None where the request was refused or names none.
-        stream: the answer is an event stream.
-        events: events sent so far (for ``data: [DONE]`` too); 1 for a JSON body.
-        sentences: sentences made final so far, as on the wire; empty for the dialects that send text only.
-        text: the whole text as of the last event; None where nothing of it was sent, and for samples and errors.
-        complete: everything there was to send has left.
-    """
-
-    request_id: str
-    status: int
-    model: str | None
-    stream: bool
-    events: int
-    sentences: tuple[Sentence, ...]
-    text: str | None
-    complete: bool
 
 
 class Emulator:
@@ -104,7 +85,9 @@ class Emulator:
         envelope: layout of native Fun-ASR and Qwen-Audio answers: ``"doc"`` as printed in the documents,
             ``"public"`` (doubled ``output``) as seen on dashscope.aliyuncs.com, ``"workspace"`` (result also at top
             level) as seen on workspace domains.
-        faults: must be empty: not supported yet.
+        faults: what goes wrong, for tests of what a client makes of it: `Fault`s, or their text (``"429:times=1"``,
+            ``"rst:events=3,on=stream,p=0.1"``). Several that meet one request work together; those that answer in
+            place of the service (status, redirect ...) leave it unasked.
         clock: None: real time; ``"virtual"``: time moves by `advance` only, for paced answers, tasks and keys alike.
         queue_time: seconds a task is PENDING.
         run_time: seconds a task is RUNNING after that.
@@ -115,8 +98,8 @@ class Emulator:
         rate_limit: requests a second that each of task query, list and cancellation answers; the others get 429.
             None: no limit.
         tls: serve https with a certificate made for this run; needs ``asrwire[tls-emulator]``.
-        seed: decides request ids and which partial results are revised. Every request with the same script is
-            answered with the same results.
+        seed: decides request ids, which partial results are revised, and which faults come. Every request with
+            the same script is answered with the same results.
         host: address to listen on; for all of them (``"0.0.0.0"``, ``"::"``) the URLs name the loopback address.
         port: port to listen on; 0: a free one.
 
@@ -136,7 +119,7 @@ class Emulator:
         *,
         speed: float | None = None,
         envelope: Envelope = "doc",
-        faults: Sequence[object] = (),
+        faults: Iterable[Fault | str] = (),
         clock: Literal["virtual"] | None = None,
         queue_time: float = 0.5,
         run_time: float = 1.0,
@@ -149,30 +132,16 @@ class Emulator:
     ) -> None:
         if envelope not in get_args(Envelope):
             raise ConfigError(f"envelope is one of {', '.join(get_args(Envelope))}, not {envelope!r}")
-        if len(faults):
-            raise ConfigError("faults are not supported yet: leave faults=()")
         if clock not in (None, "virtual"):
             raise ConfigError(f"clock is None or 'virtual', not {clock!r}")
-        if rate_limit is not None and (isinstance(rate_limit, bool) or not isinstance(rate_limit, int)):
-            raise TypeError(f"rate_limit is an int or None, not {type(rate_limit).__name__}")
-        if rate_limit is not None and rate_limit < 1:
-            raise ConfigError("rate_limit must be at least 1 a second, or None")
-        try:
-            self._speed = check_speed(speed)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-        if isinstance(port, bool) or not isinstance(port, int):
-            raise TypeError(f"port is an int, not {type(port).__name__}")
-        if not 0 <= port <= 65535:
-            raise ConfigError(f"port must be 0 to 65535, not {port}")
-        if not isinstance(host, str):
-            raise TypeError(f"host is a str, not {type(host).__name__}")
-        if not host or not host.isprintable():
-            raise ConfigError("host is a name or an address")
-        self._transcript = _read_transcript(transcript)
+        check_rate_limit(rate_limit)
+        check_address(host, port)
+        self._speed = check_speed(speed)
+        self._transcript = read_transcript(transcript)
         self._envelope: Envelope = envelope
         self._seed = seed
         self._ids = random.Random(seed)
+        self._plan = Plan(faults, seed)
         self._address = (host, port)
         self._reached_as = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self._clock: Clock = LoopClock() if clock is None else VirtualClock()
@@ -181,8 +150,8 @@ class Emulator:
         self._book = TaskBook(
             self._storage,
             Outcomes(files, self._transcript),
-            queue_time=_ms("queue_time", queue_time),
-            run_time=_ms("run_time", run_time),
+            queue_time=milliseconds("queue_time", queue_time),
+            run_time=milliseconds("run_time", run_time),
             parameters_needed=envelope == "workspace",
             ids=self._ids,
         )
@@ -194,20 +163,7 @@ class Emulator:
         self.ca_pem: bytes | None = None
         self.ssl_context: ssl.SSLContext | None = None
         if tls:
-            self._make_certificate(self._reached_as)
-
-    def _make_certificate(self, host: str) -> None:
-        try:
-            import trustme
-        except ImportError:
-            raise ConfigError('tls=True needs trustme: pip install "asrwire[tls-emulator]"') from None
-        authority = trustme.CA()
-        self.ca_pem = authority.cert_pem.bytes()
-        self._server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._server_context.set_alpn_protocols(["http/1.1"])
-        authority.issue_cert(*dict.fromkeys([host, "localhost"])).configure_cert(self._server_context)
-        self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        authority.configure_trust(self.ssl_context)
+            self.ca_pem, self._server_context, self.ssl_context = certify(self._reached_as)
 
     # == running =======================================================================================================
 
@@ -308,7 +264,7 @@ class Emulator:
         """A snapshot of what has been sent so far, one entry per entry of `requests`."""
         with self._lock:
             exchanges = list(self._exchanges)
-        return [_sent(answer) for _, answer in exchanges]
+        return [record(answer) for _, answer in exchanges]
 
     @property
     def result_origin(self) -> str:
@@ -332,7 +288,7 @@ class Emulator:
         """
         if not isinstance(self._clock, VirtualClock):
             raise ConfigError("only Emulator(clock='virtual') has a time to advance")
-        self._clock.advance(_ms("seconds", seconds))
+        self._clock.advance(milliseconds("seconds", seconds))
 
     def issue_token(self, expire_in_seconds: int = 60) -> str:
         """A temporary key, as ``POST {base_url}/tokens`` issues it; afterwards it is answered with 401."""
@@ -356,7 +312,11 @@ class Emulator:
             json = orjson.loads(raw.body) if raw.body else None
         except orjson.JSONDecodeError:
             json = None
-        answer = self._answer(raw, json, request_id)
+        kind = request_kind(raw, json)
+        faults = in_order(self._plan.draw(kind))
+        whole = any(fault.name == "whole" for fault in faults)
+        answer = replacement(faults, kind, raw, request_id) or self._answer(raw, json, request_id, whole=whole)
+        answer = afflicted(answer, [*answer.faults, *faults], raw)
         self._record(raw, json, answer)
         return answer
 
@@ -366,7 +326,7 @@ class Emulator:
         what = answer.model or answer.label or "refused"
         answer.label = f"{raw.method} {raw.target.partition('?')[0]} {answer.status} {what}"
 
-    def _answer(self, raw: RawRequest, json: Any, request_id: str) -> Answer:
+    def _answer(self, raw: RawRequest, json: Any, request_id: str, *, whole: bool) -> Answer:
         path = raw.target.partition("?")[0]
         try:
             if path not in (GENERATION, COMPLETIONS):
@@ -377,10 +337,12 @@ class Emulator:
                 return answer
             self._service.check_key(raw, self._now())
             call = read_request(path, raw.headers, json)
+            if whole:
+                call = replace(call, stream=False)
         except Refusal as refusal:
             any_model = isinstance(self._transcript, Sample) and path in (GENERATION, COMPLETIONS)
             if not any_model or refusal.status != 404:
-                return _refusal(path, refusal, request_id)
+                return answer_refusal(path, refusal, request_id)
             call = Call(json["model"], "qwen", stream=False)
         if isinstance(self._transcript, Sample):
             answer = answer_sample(self._transcript, request_id)
@@ -401,7 +363,9 @@ class Emulator:
 
     def _handle_result(self, raw: RawRequest) -> Answer:
         request_id = str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
-        answer = self._storage.answer(raw, request_id, self._now())
+        faults = in_order(self._plan.draw("result"))
+        answer = replacement(faults, "result", raw, request_id) or self._storage.answer(raw, request_id, self._now())
+        answer = afflicted(answer, faults, raw)
         self._record(raw, None, answer)
         return answer
 
@@ -417,46 +381,5 @@ class Emulator:
     def _finished(self, answer: Answer) -> None:
         label = answer.label or f"not a request: {answer.status}"
         end = "" if answer.complete else ", not all of it"
-        _log.info("%s, %d event%s%s", label, answer.left, "s" * (answer.left != 1), end)
-
-
-def _read_transcript(transcript: object) -> Script | Sample:
-    match transcript:
-        case None:
-            return DEFAULT_SCRIPT
-        case Script() | Sample():
-            return transcript
-        case bytes():
-            return Sample(transcript)
-        case str() | os.PathLike():
-            return Sample.from_file(transcript)
-    raise TypeError(f"transcript is a Script, a Sample, bytes, a path or None, not {type(transcript).__name__}")
-
-
-def _refusal(path: str, refusal: Refusal, request_id: str) -> Answer:
-    if path != COMPLETIONS:
-        return answer_error(request_id, refusal.status, refusal.code, str(refusal))
-    names = {"InvalidApiKey": "invalid_api_key", "InvalidParameter": "invalid_parameter_error"}
-    code = names.get(refusal.code, refusal.code)
-    return answer_error(request_id, refusal.status, code, str(refusal), openai=refusal.field)
-
-
-def _ms(name: str, seconds: object) -> int:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} is a number of seconds, not {type(seconds).__name__}")
-    if not 0 <= seconds < 10**9:
-        raise ConfigError(f"{name} must be 0 seconds or more")
-    return round(seconds * 1000)
-
-
-def _sent(answer: Answer) -> Sent:
-    return Sent(
-        request_id=answer.request_id,
-        status=answer.status,
-        model=answer.model,
-        stream=answer.stream,
-        events=answer.left,
-        sentences=tuple(answer.finals),
-        text=answer.text,
-        complete=answer.complete,
-    )
+        faults = "".join(f", {fault}" for fault in answer.faults)
+        _log.info("%s, %d event%s%s%s", label, answer.left, "s" * (answer.left != 1), end, faults)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal
@@ -25,7 +25,9 @@ from ._dialects import (
     text_frames,
     whole_frame,
 )
-from ._documents import Call
+from ._documents import COMPLETIONS, Call
+from ._faults import Fault
+from ._schema import Refusal
 from ._script import Sample, Script
 
 Envelope = Literal["doc", "public", "workspace"]
@@ -41,12 +43,16 @@ class Event:
         data: the bytes.
         text: the whole transcript as of this event; None for an error or a sample, which have none.
         finals: the sentences this event makes final.
+        wait: seconds of silence before them.
+        role: ``"broken"``: no client can read it, nor what follows; ``"filler"``: it is no event, only bytes.
     """
 
     at: int
     data: bytes
     text: str | None = None
     finals: tuple[Sentence, ...] = ()
+    wait: float = 0.0
+    role: Literal["event", "broken", "filler"] = "event"
 
 
 @dataclass(slots=True)
@@ -59,11 +65,14 @@ class Answer:
         headers: besides Content-Type, Date and X-Request-Id.
         label: what a log line calls it.
         model: the model it is an answer of, or None.
-        loss: how it is lost on its way (`Server`), or None.
+        faults: what befalls it on its way (`_wire`).
         left: how many events have left so far.
-        text: of the last event that has left.
-        finals: of all events that have left.
-        complete: the last event has left.
+        text: of the last event that has left and can be read.
+        finals: of all events that have left and can be read.
+        rest: what has left of an event that has not left whole.
+        size: how many bytes have left, head and framing included.
+        complete: the last event has left, and nothing was kept back.
+        readable: nothing has left so far that no client can read on from.
     """
 
     request_id: str
@@ -74,17 +83,26 @@ class Answer:
     headers: list[tuple[str, str]] = field(default_factory=list)
     label: str = ""
     model: str | None = None
-    loss: Literal["rst", "fin", "stall"] | None = None
+    faults: Sequence[Fault] = ()
     left: int = 0
     text: str | None = None
     finals: list[Sentence] = field(default_factory=list)
+    rest: bytes = b""
+    size: int = 0
     complete: bool = False
+    readable: bool = True
 
     def count(self, event: Event, *, last: bool) -> None:
-        self.finals += event.finals
-        self.text = event.text
-        self.left += 1
+        """The event has left whole."""
         self.complete = last
+        self.rest = b""
+        if event.role == "filler":
+            return
+        self.left += 1
+        self.readable = self.readable and event.role == "event"
+        if self.readable:
+            self.finals += event.finals
+            self.text = event.text
 
 
 def answer_sample(sample: Sample, request_id: str) -> Answer:
@@ -107,6 +125,15 @@ def answer_error(request_id: str, status: int, code: str, message: str, *, opena
         error = {"message": message, "type": "invalid_request_error", "param": openai or None, "code": code}
         body = {"error": error, "request_id": request_id}
     return Answer(request_id, status, "application/json", [Event(0, orjson.dumps(body))])
+
+
+def answer_refusal(path: str, refusal: Refusal, request_id: str) -> Answer:
+    """What a request is told that is not as documented."""
+    if path != COMPLETIONS:
+        return answer_error(request_id, refusal.status, refusal.code, str(refusal))
+    names = {"InvalidApiKey": "invalid_api_key", "InvalidParameter": "invalid_parameter_error"}
+    code = names.get(refusal.code, refusal.code)
+    return answer_error(request_id, refusal.status, code, str(refusal), openai=refusal.field)
 
 
 def answer_call(

@@ -214,3 +214,17 @@ class Sample:
             raise ConfigError(f"cannot read the sample {path}: {error.strerror}") from None
         status = re.search(r"http(\d{3})", path.stem)
         return cls(body, int(status[1]) if status else 200, types[path.suffix])
+
+
+def read_transcript(transcript: object) -> Script | Sample:
+    """What `Emulator` was given to say."""
+    match transcript:
+        case None:
+            return DEFAULT_SCRIPT
+        case Script() | Sample():
+            return transcript
+        case bytes():
+            return Sample(transcript)
+        case str() | os.PathLike():
+            return Sample.from_file(transcript)
+    raise TypeError(f"transcript is a Script, a Sample, bytes, a path or None, not {type(transcript).__name__}")

@@ -1,13 +1,13 @@
 # HTTP/1.1 over asyncio: connections, requests, paced answers. One accept loop, one task per connection, no task left.
 #
 # Knows: h11, asyncio, TLS handshakes, limits on what a client may send, when an event is due by the clock.
-# Must not know: paths, models, JSON; it hands a request to `handle` and sends the Answer it gets.
+# Must not know: paths, models, JSON; it hands a request to `handle` and sends the Answer it gets, or what faults make
+# of it (_wire).
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket
 import ssl
 import struct
@@ -16,17 +16,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Literal, Protocol
+from typing import Protocol
 
 import h11
 
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from ._answers import Answer
+from ._steps import Leave, Piece, Wait
+from ._wire import steps
 
 MAX_BODY = 64 * 2**20
 MAX_HEAD = 64 * 2**10
 _READ = 256 * 2**10
 _LINGER = 1.0  # seconds a client has to read the last answer of a connection
 _FAIR = 32  # events after which another connection gets its turn
+_REST = 65536  # bytes kept of an event that has not left whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +213,10 @@ class _Connection:
                 return
             answer = self._server._handle(request)
             try:
-                if answer.loss is not None:
-                    await self._lose(answer.loss)
+                if not answer.faults:
+                    await self._send(answer, body=request.method != "HEAD")
+                elif not await self._play(answer, body=request.method != "HEAD"):
                     return
-                await self._send(answer, body=request.method != "HEAD")
             finally:
                 self._server._sent(answer)
             if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
@@ -253,14 +262,13 @@ class _Connection:
             self._writer.write(data)
             await self._writer.drain()
 
+    async def _due(self, begin: float, at: int) -> None:
+        """Wait until an event at `at` ms of an answer that began then may leave."""
+        if self._server._speed is not None and at:
+            await self._server._clock.sleep_until(begin + at / 1000 / self._server._speed)
+
     async def _send(self, answer: Answer, *, body: bool = True) -> None:
-        clock, speed = self._server._clock, self._server._speed
-        begin = clock.now()
-
-        async def due(at: int) -> None:
-            if speed is not None and at:
-                await clock.sleep_until(begin + at / 1000 / speed)
-
+        begin = self._server._clock.now()
         headers = [
             ("Content-Type", answer.content_type),
             ("Date", formatdate(usegmt=True)),
@@ -271,7 +279,7 @@ class _Connection:
         event = next(events, None)
         if not answer.stream:
             if event:
-                await due(event.at)
+                await self._due(begin, event.at)
             headers.append(("Content-Length", str(len(event.data) if event else 0)))
         if event is None or not body:
             answer.complete = True
@@ -279,7 +287,7 @@ class _Connection:
         while event and body:
             following = next(events, None)
             if answer.stream:
-                await due(event.at)
+                await self._due(begin, event.at)
             if self._writer.transport.is_closing():
                 raise ConnectionResetError
             # Counted before it leaves: a client that has read it must find it counted.
@@ -290,14 +298,53 @@ class _Connection:
             event = following
         await self._write(h11.EndOfMessage())
 
-    async def _lose(self, how: Literal["rst", "fin", "stall"]) -> None:
-        """Say nothing: reset the connection, leave it to be closed, or hold it until the client has gone."""
-        if how == "rst":
-            sock = self._writer.get_extra_info("socket")
+    async def _play(self, answer: Answer, *, body: bool) -> bool:
+        """Put a faulty answer on the wire byte for byte; whether the connection goes on."""
+        clock = self._server._clock
+        begin = mark = clock.now()
+        http11 = self._h11.their_http_version == b"1.1"
+        for number, step in enumerate(steps(answer, http11=http11, body=body), 1):
+            match step:
+                case Wait(None):
+                    answer.complete &= step.whole
+                    while await self._reader.read(_READ):
+                        pass
+                    return False
+                case Wait(float() | int() as seconds):
+                    mark += seconds
+                    await clock.sleep_until(mark)
+                case Leave():
+                    answer.complete &= step.whole
+                    await self._leave(step.how)
+                    return False
+                case Piece():
+                    await self._due(begin, step.at)
+                    if self._writer.transport.is_closing():
+                        raise ConnectionResetError
+                    _count(answer, step)
+                    mark = clock.now()  # before they leave: who has read them may move the clock on at once
+                    self._writer.write(step.data)
+                    await self._writer.drain()
+            if number % _FAIR == 0:
+                await asyncio.sleep(0)
+        # What has left was none of h11's; it needs an answer of its own to go on to the next request.
+        self._h11.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
+        self._h11.send(h11.EndOfMessage())
+        return True
+
+    async def _leave(self, how: str) -> None:
+        """Close, reset, or close without close_notify, once all that was written is with the peer."""
+        if how == "fin":  # `serve` returns, and what closes the connection writes the rest
+            return
+        transport, sock = self._writer.transport, self._writer.get_extra_info("socket")
+        deadline = time.monotonic() + _LINGER  # for a peer that does not read
+        while not transport.is_closing() and (transport.get_write_buffer_size() or _unacknowledged(sock)):
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.001)
+        if how == "rst" and not transport.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._writer.transport.abort()
-        while how == "stall" and await self._reader.read(_READ):
-            pass
+        transport.abort()
 
     async def _send_last(self, answer: Answer) -> None:
         """Answer what could not be read, and let the client read the answer before the connection goes."""
@@ -314,12 +361,20 @@ class _Connection:
                     pass
 
 
-def check_speed(speed: object) -> float | None:
-    """``speed`` as a positive finite float, or None; the message of the ValueError says what is wrong."""
-    if speed is None:
-        return None
-    if isinstance(speed, bool) or not isinstance(speed, (int, float)):
-        raise TypeError(f"speed is a number or None, not {type(speed).__name__}")
-    if not (math.isfinite(speed) and speed > 0):
-        raise ValueError("speed must be positive and finite, or None for at once")
-    return float(speed)
+def _count(answer: Answer, piece: Piece) -> None:
+    """Counted before it leaves: a client that has read it must find it counted."""
+    answer.size += len(piece.data)
+    if piece.event is not None:
+        answer.count(piece.event, last=piece.last)
+    elif piece.last:
+        answer.complete = True
+    if piece.event is None and len(answer.rest) < _REST:
+        answer.rest += piece.data[piece.start : piece.stop]
+
+
+def _unacknowledged(sock: socket.socket) -> int:
+    """Bytes that are not with the peer's kernel yet: a reset would drop them. 0 where that cannot be known."""
+    if fcntl is None:
+        return 0
+    count: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return count

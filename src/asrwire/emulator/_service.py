@@ -17,7 +17,8 @@ import orjson
 from .._errors import ConfigError
 from ._account import LIFE, LONGEST_LIFE, Rate, TemporaryKeys
 from ._answers import Answer, Event, answer_error
-from ._documents import check_authorization
+from ._documents import COMPLETIONS, GENERATION, check_authorization
+from ._faults import Fault
 from ._schema import Refusal
 from ._server import RawRequest
 from ._submissions import read_submission
@@ -25,6 +26,23 @@ from ._tasks import TaskBook
 
 #: How the reply to a submission is lost: the connection reset, closed, left silent; or a 500 that hides the task.
 Loss: TypeAlias = Literal["rst", "fin", "stall", "500"]
+
+_PATHS = {
+    "submit": r"/api/v1/services/audio/asr/transcription",
+    "list": r"/api/v1/tasks/?",
+    "poll": r"/api/v1/tasks/(?P<task_id>[A-Za-z0-9_*-]{1,128})",
+    "cancel": r"/api/v1/tasks/(?P<task_id>[A-Za-z0-9_*-]{1,128})/cancel",
+}
+
+
+def request_kind(raw: RawRequest, json: Any) -> str | None:
+    """What a request to the API is, as faults name it (`_faults.REQUEST_KINDS`); None for other paths."""
+    path = raw.target.partition("?")[0]
+    if path == GENERATION:
+        return "stream" if raw.headers.get("x-dashscope-sse") == "enable" else "sync"
+    if path == COMPLETIONS:
+        return "stream" if isinstance(json, dict) and json.get("stream") is True else "sync"
+    return next((kind for kind, pattern in _PATHS.items() if re.fullmatch(pattern, path)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +70,10 @@ class Service:
         # Each endpoint has its own quota ("Asynchronous task management": query, batch query, cancel).
         query, batch, cancel = (Rate(rate_limit) for _ in range(3))
         self._routes: list[tuple[str, str, Rate, Callable[[_Ask], Answer]]] = [
-            (r"/api/v1/services/audio/asr/transcription", "POST", Rate(None), self._submit),
-            (r"/api/v1/tasks/?", "GET", batch, self._list),
-            (r"/api/v1/tasks/(?P<task_id>[A-Za-z0-9_*-]{1,128})", "GET", query, self._query),
-            (r"/api/v1/tasks/(?P<task_id>[A-Za-z0-9_*-]{1,128})/cancel", "POST", cancel, self._cancel),
+            (_PATHS["submit"], "POST", Rate(None), self._submit),
+            (_PATHS["list"], "GET", batch, self._list),
+            (_PATHS["poll"], "GET", query, self._query),
+            (_PATHS["cancel"], "POST", cancel, self._cancel),
             (r"/api/v1/tokens", "POST", Rate(None), self._issue),
         ]
 
@@ -99,11 +117,7 @@ class Service:
         submission = read_submission(ask.raw.headers, ask.json)
         answer = _answer(ask, self._book.submit(submission, ask.request_id, ask.now))
         if self._losses:
-            loss = self._losses.pop(0)
-            if loss == "500":
-                answer = answer_error(ask.request_id, 500, "InternalError", "An internal error has occurred.")
-            else:
-                answer.loss = loss
+            answer.faults = (Fault("lost", how=self._losses.pop(0)),)
         answer.model = submission.model
         return answer
 
