@@ -13,7 +13,7 @@ import threading
 import types
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import anyio
@@ -29,10 +29,12 @@ from asrwire import (
     Closed,
     ConfigError,
     ConnectFailed,
+    DecodeError,
     LimitExceeded,
     Limits,
     PoolTimeout,
     ProtocolError,
+    ServiceError,
     Timeout,
     Timeouts,
     TLSFailed,
@@ -53,6 +55,7 @@ from tests.servers import (
     KEY,
     MODEL,
     ONE,
+    OPEN,
     URL,
     Colour,
     Peer,
@@ -1220,6 +1223,40 @@ def test_a_read_that_was_cancelled_lost_nothing(backend: str) -> None:
 
     with Server(answer) as server:
         anyio.run(scenario, backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("wire", "texts", "kind"),
+    [
+        (chunk(ONE) + END, ["one"], None),
+        (chunk(ONE) + b"zz\r\n", ["one"], ProtocolError),
+        (chunk(ONE + b"data: {x\n\n"), ["one"], DecodeError),
+        (chunk(ONE + b'event:error\ndata:{"code":"X","message":"y"}\n\n'), ["one"], ServiceError),
+        (chunk(ONE + OPEN) + END, ["one", "thr", "thr"], Truncated),
+    ],
+)  # fmt: skip
+def test_who_is_cancelled_as_the_stream_ends_learns_how_later(
+    wire: bytes, texts: list[str], kind: type[ASRWireError] | None
+) -> None:
+    async def scenario() -> None:
+        it = AsyncClient(KEY, base_url=server.base_url, timeouts=LONG)
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            task = asyncio.ensure_future(stream.__anext__())
+            connection = stream._current.channel.slot.connection.tap.streams[-1]  # type: ignore[union-attr]
+            while connection._take is None:
+                await asyncio.sleep(0)
+            connection.data_received(wire)
+            task.cancel()  # in the same turn of the event loop
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            found = []
+            with pytest.raises(kind) if kind else nullcontext():  # type: ignore[attr-defined]
+                async for update in stream:
+                    found.append(update.sentence.text)  # type: ignore[union-attr]
+            assert found == texts
+
+    with Server(lambda peer: (peer.send(CHUNKED), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
+        asyncio.run(scenario())
 
 
 def test_an_exception_of_the_consumer_closes_and_passes(colour: Colour) -> None:
