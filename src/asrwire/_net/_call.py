@@ -285,6 +285,9 @@ class Call:
                     yield partial(attempt.channel.feed, self._on_data)
             except ASRWireError as error:
                 self._on_fault(attempt, error)
+            except BaseException:
+                attempt.exchange.pause()
+                raise
             if self._over:
                 yield from attempt.settle()
         return self._hand_out()
