@@ -7,6 +7,7 @@ import gzip
 import logging
 import threading
 import types
+import zlib
 from contextlib import suppress
 from itertools import product
 from typing import Any
@@ -341,6 +342,16 @@ def test_no_result_is_never_success(colour: Colour, wire: bytes, kind: type[ASRW
     assert updates == []
     assert type(error) is kind
     assert not stream.transcript.complete
+
+
+def test_gzip_that_turns_to_garbage_loses_nothing(colour: Colour) -> None:
+    packer = zlib.compressobj(wbits=31)
+    good = packer.compress(ONE + TWO) + packer.flush(zlib.Z_SYNC_FLUSH)
+    head = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with Server(head + chunk(good) + chunk(b"\xff" * 40) + END) as server:
+        updates, error, _ = listen(colour, server)
+    assert shown(updates) == [("Final", "one"), ("Final", "two")]
+    assert isinstance(error, ProtocolError)
 
 
 GZIP_HEAD = HEAD + b"Content-Encoding: gzip\r\n"

@@ -227,8 +227,10 @@ class Call:
                 raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
             self._over = True
             return True
+        if self._batch:
+            return True  # while the consumer has them no timer runs: `_reading` goes on with it
         attempt.exchange.waiting(result.events)
-        return bool(self._batch)
+        return False
 
     def _on_fault(self, attempt: Attempt, error: ASRWireError) -> None:
         """The body ends with `error`; its output is content that came before it, or updates found in that."""
