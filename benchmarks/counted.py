@@ -138,6 +138,18 @@ def channels(count: int) -> bytes:
     return b"".join(events)
 
 
+def open_channels(count: int) -> bytes:
+    """Three events a channel, none of them the last: one begins its sentence; when all have begun, another follows in
+    each, and then a heartbeat."""
+    begun, said = (
+        [_event(i, b'"sentence_id":1,"channel_id":%d,"begin_time":10,"end_time":null,"text":"%b","sentence_end":false'
+                % (i, text)) for i in range(count // 3)]
+        for text in (b"a", b"a b")
+    )  # fmt: skip
+    beat = _event(0, b'"sentence_id":0,"begin_time":0,"end_time":0,"text":"","heartbeat":true,"sentence_end":false')
+    return b"".join(begun + [event + beat for event in said])
+
+
 def result_file(count: int) -> bytes:
     sentences = []
     for i in range(count // 10):
@@ -218,6 +230,7 @@ LOOPS = {loop.name: loop for loop in (
     Loop("partials of one sentence, skipped", "event", 2000, one_sentence, understand(False)),
     Loop("channels in turn", "event", 2000, channels, understand(True)),
     Loop("channels in turn, partials skipped", "event", 2000, channels, understand(False)),
+    Loop("channels all open, partials skipped", "event", 2400, open_channels, understand(False), lambda n: n // 3 * 3),
     Loop("finals", "event", 2000, finals(), understand(True)),
     Loop("finals, the long way", "event", 1000, finals(key=ESCAPED), understand(True)),
     Loop("finals with a stash", "event", 1000, finals(b',"stash":{"text":"","words":[]}'), understand(True)),

@@ -652,6 +652,8 @@ def test_data_lines_without_blank_lines_and_without_ids() -> None:
         stream.receive_data(event(final("z.", 9)) + frames[0] + b'data:{"output":1}\n' + frames[1] + b"\n")
     assert (caught.value.event, caught.value.path) == (3, "output")
     assert [shown(update) for update in caught.value.output] == ["F0 z.", "P1 a (0,0)"]
+    with pytest.raises(ASRWireError, match="event 2: the body is null") as caught:  # which is not [DONE]
+        ResultStream().receive_data(frames[0] + b"data:null\n" + frames[1] + b"\n")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import gzip
+import logging
 import threading
 import types
+import zlib
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -339,6 +342,16 @@ def test_no_result_is_never_success(colour: Colour, wire: bytes, kind: type[ASRW
     assert updates == []
     assert type(error) is kind
     assert not stream.transcript.complete
+
+
+def test_gzip_that_turns_to_garbage_loses_nothing(colour: Colour) -> None:
+    packer = zlib.compressobj(wbits=31)
+    good = packer.compress(ONE + TWO) + packer.flush(zlib.Z_SYNC_FLUSH)
+    head = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with Server(head + chunk(good) + chunk(b"\xff" * 40) + END) as server:
+        updates, error, _ = listen(colour, server)
+    assert shown(updates) == [("Final", "one"), ("Final", "two")]
+    assert isinstance(error, ProtocolError)
 
 
 GZIP_HEAD = HEAD + b"Content-Encoding: gzip\r\n"
@@ -883,6 +896,24 @@ def test_the_key_is_never_shown(colour: Colour) -> None:
         texts = colour.run(scenario)
     assert "bad key ***" in texts[0]
     assert not any(KEY in text for text in texts)
+
+
+@pytest.mark.parametrize("field", [b"X Echo: " + KEY.encode(), b"X-Echo: " + KEY.encode()])
+def test_no_log_shows_a_key_that_a_head_echoes(
+    colour: Colour, field: bytes, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    caplog.set_level(logging.DEBUG)
+
+    async def scenario() -> None:
+        async with colour.client(server) as client:
+            with suppress(ASRWireError):
+                async with client.stream(URL, model=MODEL) as stream:
+                    await read_all(stream)
+
+    with Server(CHUNKED.replace(b"\r\n", b"\r\n" + field + b"\r\n", 1) + chunk(ONE) + END) as server:
+        colour.run(scenario)
+    assert "receive_response_headers" in caplog.text
+    assert KEY not in caplog.text
 
 
 def test_no_frame_or_context_of_an_error_holds_the_key(colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -143,6 +145,7 @@ UNUSUAL: dict[str, Any] = {
     "text beside that is no string": said() | {"output": {**said()["output"], "text": 1}},
     "a list of sentences": said() | {"output": {"sentence": [said()["output"]["sentence"]]}},
     "output null": said() | {"output": None},
+    "an id of another kind": said(envelope={"object": "chat.completion.chunk", "id": "c-1"}),
     "no object": [1],
     "two values": json.dumps(said()) + " 1",
     "no JSON": json.dumps(said())[:-1],
@@ -256,6 +259,47 @@ def test_a_cut_surfaces_the_newest_partial() -> None:
     assert stream.transcript.incomplete_reason == "open_sentence"
 
 
+class Emptied:
+    """An input that is gone as soon as it is given back (Python 3.12 asks classes of Python for their buffer)."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self.data)
+
+    def __release_buffer__(self, view: memoryview) -> None:
+        view.release()
+        self.data[:] = b"x" * len(self.data)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, *([Emptied] if sys.version_info >= (3, 12) else [])])
+def test_what_is_passed_over_is_copied_while_the_input_is_held(kind: Any) -> None:
+    stream = ResultStream(partials=False)
+    stream.receive_data(FIRST)
+    stream.receive_data(kind(wire(said("a b"))))
+    assert [sentence.text for sentence in stream.transcript.sentences] == ["One.", "a b"]
+
+
+def test_of_sentences_in_turn_only_what_is_open_and_new_is_unread() -> None:
+    taken = Taken(partials=False)
+    end = {"sentence_end": True, "end_time": 3000}
+    assert taken.take(wire(said("a")) + wire(said("b", sentence_id=3, begin_time=4000)) + wire(said("a c")))
+    assert [json.loads(payload)["output"]["text"] for payload in taken.parser.unread()] == ["a c", "b"]
+    assert taken.take(wire(said("b d", sentence_id=3, begin_time=4000)) + wire(said("a c e")))
+    assert [json.loads(payload)["output"]["text"] for payload in taken.parser.unread()] == ["b d", "a c e"]
+    assert taken.take(wire(said("a c e f")) + wire(said("a c e.", **end)))
+    assert taken.parser.unread() == []
+
+
+def test_an_unterminated_end_of_several_lines_is_newer_than_what_was_passed_over() -> None:
+    stream = ResultStream(partials=False)
+    stream.receive_data(FIRST + wire(said("a")) + wire(said("a b")))
+    stream.receive_data(wire(said("a b c"))[:-1] + wire(said("a b c d"))[:-2])
+    [last] = stream.receive_eof()
+    assert last.sentence.text == "a b c d"  # type: ignore[union-attr]
+
+
 def test_a_passed_over_partial_that_was_wrong_is_counted() -> None:
     stream = ResultStream(partials=False)
     stream.receive_data(FIRST + wire(said("a", words=[{**WORD, "text": 1}])))
@@ -353,6 +397,9 @@ DELTAS: dict[str, list[bytes]] = {
     "usage": [delta("a"), delta("b"), delta("c", usage={"seconds": 4}), delta("d")],
     "created changes": [delta(text, created=n) for n, text in enumerate("abcdefghij")],
     "created changes once": [delta(text, created=n // 5) for n, text in enumerate("abcdefghij")],
+    "another id again and again": [delta("a"), *[delta("b", id="c-2")] * 4],
+    "bad UTF-8 beside": [delta(text, more="@").replace(b"@", b"\xff") for text in "abcd"],
+    "a lone surrogate beside": [delta(text, more="@").replace(b"@", b"\\ud83d") for text in "abcd"],
     "another id": [delta("a"), delta("b"), delta("c", id="c-2"), delta("d")],
     "annotations": [delta(text, choice={"delta": {"annotations": [{"language": "zh"}], "content": text}})
                     for text in "abc"],
@@ -391,6 +438,16 @@ def test_text_deltas_are_decoded_once() -> None:
         taken.take(delta(text), updates, slow)
     assert [update.offset for update in updates] == [2, 3, 4, 5, 6]  # type: ignore[union-attr]
     assert stream.transcript.text == "abcdefg"
+
+
+def test_a_long_delta_is_learnt_from_in_proportion() -> None:
+    stream, text = ResultStream(), "x" * 2**20
+    tracemalloc.start()
+    try:
+        stream.receive_data(delta(text))
+        assert tracemalloc.get_traced_memory()[1] < 24 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_never_helps_is_not_learnt_for_ever() -> None:

@@ -347,6 +347,37 @@ def test_words_share_the_columns_of_the_sentences() -> None:
     assert transcript.words == WordTimeline.from_sentences(tuple(transcript.sentences))
 
 
+def test_any_bytes_like_will_do() -> None:
+    class Bytes(bytes):
+        pass
+
+    for kind in (bytes, Bytes, bytearray, memoryview):
+        assert read_result(kind(FUNASR)) == read_result(FUNASR)
+
+
+def test_columns_that_are_not_those_of_sentences_are_refused() -> None:
+    sentences: Any = read_result(FUNASR, keep_raw=True).transcripts[0].sentences
+    other: Any = only(of(*[{"text": "a", "words": [{"text": "a"}]}] * (len(sentences) + 1))).sentences
+    make, arguments, state = sentences.__reduce__()
+    columns, labels, timed, channel_id, said, raw, spans = state
+    for bad in (
+        (columns, (), timed, channel_id, said, raw, spans),
+        (columns, labels, timed, channel_id, said[:-1], raw, spans),
+        (columns, labels, timed, channel_id, b"\x7f" * len(said), raw, spans),
+        (columns, labels, timed, channel_id, said, raw, spans[1:]),
+        (other.columns, *state[1:]),
+        (WordTimeline.from_sentences([])._columns, *state[1:]),
+    ):
+        made = make(*arguments)
+        with pytest.raises(ValueError, match="not the columns of sentences"):
+            made.__setstate__(bad)
+        assert (len(made), made.joined()) == (0, "")
+    with pytest.raises(AttributeError):
+        make(*arguments).joined()  # not sealed
+    with pytest.raises(AttributeError):
+        sentences.seal(1)
+
+
 @pytest.mark.parametrize("keep_raw", [False, True])
 def test_pickles(keep_raw: bool) -> None:
     for data in (FILETRANS, FUNASR):

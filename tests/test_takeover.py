@@ -592,6 +592,35 @@ def test_http2_left_early(name: str, http: types.ModuleType) -> None:
         assert server.connections == 2
 
 
+@pytest.mark.parametrize("name", [*LOOPS, "trio"])
+def test_http2_a_read_that_was_cancelled_is_no_end(name: str, http: types.ModuleType) -> None:
+    # The HTTP module closes what is cancelled in it, and says afterwards that the body is over.
+    go_on = threading.Event()
+
+    def send(it: Stream2) -> None:
+        it.head(200)
+        it.data(ONE, end=False)
+        it.flush()
+        assert go_on.wait(HANG)
+        it.data(TWO, end=True)
+
+    async def scenario() -> None:
+        it = colour.client(server, http=http2_pools(name, http))
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            assert (await stream.__anext__()).sentence.text == "one"
+            with anyio.move_on_after(0.05) as scope:
+                await stream.__anext__()
+            assert scope.cancelled_caught
+            go_on.set()
+            with pytest.raises(Truncated, match="interrupted"):
+                await stream.__anext__()
+            assert (stream.transcript.text, stream.transcript.complete) == ("one", False)
+
+    colour = Colour(name)
+    with Server(over_http2(send), tls=True, raw=True) as server:
+        colour.run(scenario)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_http2_offered_and_not_chosen(name: str) -> None:
     colour = Colour(name)

@@ -345,6 +345,31 @@ def many(sentences: int) -> WordTimeline:
     )
 
 
+def wrong(column: bytes) -> list[bytes]:
+    """What a damaged pickle may have instead of it."""
+    size = len(column)
+    return [b"", column[:-1], column[:-4], column * 3, b"\xff" * size, b"\x7f" * size, column[::-1], b"\1" * 7]
+
+
+@pytest.mark.parametrize("channels", [(0, 0), (0, 7)])
+def test_columns_that_are_not_those_of_words_are_refused_or_can_be_read(channels: tuple[int, int]) -> None:
+    first, second = (sentence(i, *said.words, channel=channels[i]) for i, said in enumerate(TWO))
+    whole = WordTimeline.from_sentences([first, second])
+    refused = 0
+    for timeline in (whole, whole[::2]):
+        make, columns = timeline._columns.__reduce__()  # type: ignore[misc]
+        assert make(*columns) == timeline._columns
+        changed = [(i, other) for i, column in enumerate(columns[:-1]) for other in wrong(column)]
+        for i, other in [*changed, (10, ()), (10, columns[10][:1] * 3)]:
+            try:
+                bad = WordTimeline(make(*columns[:i], other, *columns[i + 1 :]))
+                _ = list(bad), bad[1:], bad.text(), bad.locate(600), bad.channel(7), bad == timeline
+                _ = [bad.sentence_of(k) for k in range(len(bad))], list(bad.begin), list(bad.end)
+            except ValueError:  # where it is made, or of text that is not UTF-8
+                refused += 1
+    assert refused > 40
+
+
 def test_pickles_by_columns() -> None:
     timeline = many(100)
     timeline.locate(5)

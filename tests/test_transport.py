@@ -13,7 +13,8 @@ import threading
 import types
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -29,15 +30,18 @@ from asrwire import (
     Closed,
     ConfigError,
     ConnectFailed,
+    DecodeError,
     LimitExceeded,
     Limits,
     PoolTimeout,
     ProtocolError,
+    ServiceError,
     Timeout,
     Timeouts,
     TLSFailed,
     Truncated,
 )
+from asrwire._net._asyncio import _Layer
 from asrwire._net._backend import AsyncTap, Tap
 from asrwire._net._body import Body, field
 from asrwire._net._colour import drive_async
@@ -53,6 +57,8 @@ from tests.servers import (
     KEY,
     MODEL,
     ONE,
+    OPEN,
+    TWO,
     URL,
     Colour,
     Peer,
@@ -1220,6 +1226,104 @@ def test_a_read_that_was_cancelled_lost_nothing(backend: str) -> None:
 
     with Server(answer) as server:
         anyio.run(scenario, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_time_after_a_cancelled_read_is_the_consumers(backend: str) -> None:
+    idle, go_on = 0.5, threading.Event()
+
+    def answer(peer: Peer) -> None:
+        peer.send(CHUNKED + chunk(ONE))
+        assert go_on.wait(HANG)
+        peer.send(chunk(TWO) + END)
+
+    async def scenario() -> None:
+        it = AsyncClient(KEY, base_url=server.base_url, timeouts=replace(LONG, idle=idle))
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            assert (await stream.__anext__()).sentence.text == "one"  # type: ignore[union-attr]
+            with anyio.move_on_after(0.05) as scope:
+                await stream.__anext__()
+            assert scope.cancelled_caught
+            go_on.set()
+            await anyio.sleep(idle + 0.1)  # what the consumer does for longer than the timer
+            assert [update.sentence.text async for update in stream] == ["two"]  # type: ignore[union-attr]
+
+    with Server(answer) as server:
+        anyio.run(scenario, backend=backend)
+
+
+def test_reads_that_are_cancelled_again_and_again_do_not_prolong_a_timer() -> None:
+    async def scenario() -> int:
+        it = AsyncClient(KEY, base_url=server.base_url, timeouts=replace(LONG, idle=0.3))
+        cancelled = 0
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            await stream.__anext__()
+            try:
+                with anyio.fail_after(HANG):
+                    while True:
+                        with anyio.move_on_after(0.05) as scope:
+                            await stream.__anext__()
+                        cancelled += scope.cancelled_caught
+            except Timeout as error:
+                assert error.phase == "idle"
+        return cancelled
+
+    with Server(lambda peer: (peer.send(CHUNKED + chunk(ONE)), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
+        assert 1 <= asyncio.run(scenario()) <= 7
+
+
+def test_what_follows_the_end_of_tls_is_not_kept() -> None:
+    server_context, context = contexts()
+    inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server, layer = server_context.wrap_bio(inward, outward, server_side=True), _Layer(context, "localhost")
+    greeted = False
+    while not (layer.shake() and greeted):
+        inward.write(layer.outgoing.read())
+        with suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+            greeted = True
+        layer.hear(outward.read())
+    server.write(b"the last words")
+    with suppress(ssl.SSLWantReadError):
+        server.unwrap()
+    assert (layer.decrypt(outward.read()), layer.ended, layer.error) == (b"the last words", True, None)
+    for _ in range(64):
+        assert layer.decrypt(bytes(65536)) == b""
+    assert layer._incoming.pending < 16384
+
+
+@pytest.mark.parametrize(
+    ("wire", "texts", "kind"),
+    [
+        (chunk(ONE) + END, ["one"], None),
+        (chunk(ONE) + b"zz\r\n", ["one"], ProtocolError),
+        (chunk(ONE + b"data: {x\n\n"), ["one"], DecodeError),
+        (chunk(ONE + b'event:error\ndata:{"code":"X","message":"y"}\n\n'), ["one"], ServiceError),
+        (chunk(ONE + OPEN) + END, ["one", "thr", "thr"], Truncated),
+    ],
+)  # fmt: skip
+def test_who_is_cancelled_as_the_stream_ends_learns_how_later(
+    wire: bytes, texts: list[str], kind: type[ASRWireError] | None
+) -> None:
+    async def scenario() -> None:
+        it = AsyncClient(KEY, base_url=server.base_url, timeouts=LONG)
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            task = asyncio.ensure_future(stream.__anext__())
+            connection = stream._current.channel.slot.connection.tap.streams[-1]  # type: ignore[union-attr]
+            while connection._take is None:
+                await asyncio.sleep(0)
+            connection.data_received(wire)
+            task.cancel()  # in the same turn of the event loop
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            found = []
+            with pytest.raises(kind) if kind else nullcontext():  # type: ignore[attr-defined]
+                async for update in stream:
+                    found.append(update.sentence.text)  # type: ignore[union-attr]
+            assert found == texts
+
+    with Server(lambda peer: (peer.send(CHUNKED), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
+        asyncio.run(scenario())
 
 
 def test_an_exception_of_the_consumer_closes_and_passes(colour: Colour) -> None:

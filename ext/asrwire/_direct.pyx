@@ -74,7 +74,6 @@ cdef extern from "scan.h":
     json_at json_skip_value(json_at at, json_at end) noexcept
     json_at json_skip_container(json_at at, json_at end) noexcept
     bint json_is(json_at at, json_at end, const char* literal) noexcept
-    bint json_named(json_string name, const char* literal) noexcept
     bint json_utf8_valid(json_at at, Py_ssize_t size) noexcept
     Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
 
@@ -82,12 +81,13 @@ cdef extern from *:
     """
     enum {
         OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED,
-        HOLDER_MEMBERS
+        OBJECT, HOLDER_MEMBERS
     };
     static const json_member holder_members[] = {
         JSON_MEMBER("output"), JSON_MEMBER("usage"), JSON_MEMBER("request_id"), JSON_MEMBER("sentence"),
         JSON_MEMBER("text"), JSON_MEMBER("sentences"), JSON_MEMBER("code"), JSON_MEMBER("message"),
         JSON_MEMBER("error"), JSON_MEMBER("header"), JSON_MEMBER("model"), JSON_MEMBER("created"),
+        JSON_MEMBER("object"),
     };
     enum {
         SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT,
@@ -102,7 +102,7 @@ cdef extern from *:
     """
     enum:
         OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED
-        HOLDER_MEMBERS
+        OBJECT, HOLDER_MEMBERS
         SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT
         STASH, LANGUAGE, EMOTION, SENTENCE_MEMBERS
     const json_member* holder_members
@@ -231,7 +231,7 @@ cdef class DirectParser(ResultEventParser):
     cdef int64_t channel_id
     cdef const char* passed     # the newest event of `current`, passed over and not yet copied
     cdef Py_ssize_t passed_size
-    cdef bint unread_kept       # some open sentence has an event that was passed over
+    cdef dict kept              # key -> Open, of those that have one that was copied
     cdef str plain_type         # a type and comments that were looked at and say nothing
     cdef object plain_comments
     cdef bytes known_usage
@@ -253,6 +253,7 @@ cdef class DirectParser(ResultEventParser):
     def __cinit__(self, max_event_size=8 * 1024 * 1024, max_event_lines=65536):
         self.mark = ""
         self.words = ()
+        self.kept = {}
 
     def __dealloc__(self):
         free(self.places)
@@ -271,7 +272,12 @@ cdef class DirectParser(ResultEventParser):
             self.take_input(data, updates)
         finally:
             self.slow = None
-            self.keep_passed()
+
+    cdef int parse(self, const char* data, Py_ssize_t size, list out) except -1:
+        try:
+            return ResultEventParser.parse(self, data, size, out)
+        finally:
+            self.keep_passed()      # while the input is still held
 
     @property
     def may_learn(self):
@@ -287,23 +293,25 @@ cdef class DirectParser(ResultEventParser):
         cdef Channel channel
         cdef Open open_
         self.keep_passed()
-        if self.unread_kept:    # and there are books
-            self.unread_kept = False
-            for open_ in self.books.open.values():
-                if open_.passed_over:
-                    payloads.append(open_.unread)
-                    open_.unread = None
-                    open_.passed_over = False
-            for channel in self.books.channels.values():
-                channel.passed_over = 0
+        if self.kept:           # and there are books
+            for open_ in self.kept.values():
+                payloads.append(open_.unread)
+                open_.unread = None
+                open_.passed_over = False
+                channel = self.books.channels[open_.key[0]]
+                channel.passed_over -= 1
+            self.kept = {}
         return payloads
 
     cdef int keep_passed(self) except -1:
         # What was passed over lies in the input of this call; before another sentence, or the next call, it is copied.
-        if self.passed != NULL:
-            self.current.unread = PyBytes_FromStringAndSize(self.passed, self.passed_size)
-            self.unread_kept = True
-            self.passed = NULL
+        cdef const char* passed = self.passed
+        if passed != NULL:
+            self.passed = NULL      # also where there is no memory for it: the input goes
+            payload = PyBytes_FromStringAndSize(passed, self.passed_size)
+            if self.current.unread is None:
+                self.kept[self.current.key] = self.current
+            self.current.unread = payload
         return 0
 
     cdef int on_event(self, const char* data, Py_ssize_t size, list out) except -1:
@@ -760,6 +768,8 @@ cdef class DirectParser(ResultEventParser):
             sentence.revision = open_.sentence.revision + books.partials
             update.kept = text_common(open_.shown, sentence.text, 0)
             self.channel.passed_over -= open_.passed_over
+            if open_.unread is not None:
+                del self.kept[key]
             del books.open[key]
         sentence.final = True
         sentence.finality = "sentence_end"

@@ -1,4 +1,4 @@
-# cython: auto_pickle=False, autotestdict=False, boundscheck=False, wraparound=False, cdivision=True
+# cython: auto_pickle=False, autotestdict=False, boundscheck=False, wraparound=False, cdivision=True, nonecheck=True
 # The sentences of one channel of a result file, as columns, and how they are read straight from the file's bytes.
 #
 # Knows: the members of a sentence and where a file has its sentences. Must not know: the rest of the file (orjson and
@@ -83,7 +83,8 @@ cdef class FileSentences:
     cdef readonly bint timed
     cdef readonly bint agrees               # the file's own text is theirs, joined; it was left out of the rest
     cdef int64_t channel_id
-    cdef Py_ssize_t size, joined_size
+    cdef readonly Py_ssize_t joined_size    # of their texts, joined, in UTF-8
+    cdef Py_ssize_t size
     cdef bytes said, data
     cdef object spans
     cdef WordWriter writer                  # until sealed
@@ -125,11 +126,26 @@ cdef class FileSentences:
         # Nothing is added after this.
         self.writer.channels.size = 0
         (<int64_t*>more(&self.writer.channels, 8))[0] = self.channel_id = channel_id
-        self.joined_size = self.writer.text.size
         self.columns, self.writer = self.writer.seal(), None
-        self.size = self.rows.size // sizeof(Said)
         self.said = sealed(&self.rows)
         self.labels, self.codes = tuple(self.codes), None
+        self.settle()
+
+    cdef int settle(self) except -1:
+        # What follows from the columns. They may come from a pickle, and nothing looks again.
+        cdef Py_ssize_t size = len(self.said) // sizeof(Said), i
+        cdef const uint32_t* first = <const uint32_t*>PyBytes_AS_STRING(self.columns.first)
+        cdef size_t joined = 0
+        cdef bint sound = (len(self.columns.first) == 4 * (size + 1) and first[size] == len(self.columns)
+                           and (self.spans is None or len(self.spans) == 2 * size))
+        for i in range(size if sound else 0):
+            joined = <size_t>self.at(i).at + self.at(i).size
+            sound = sound and not (joined > <size_t>len(self.columns.pool) or self.at(i).label >= len(self.labels)
+                                   or first[i] > first[i + 1])
+        if not sound:
+            raise ValueError("these are not the columns of sentences")
+        self.size, self.joined_size = size, joined
+        return 0
 
     def keep_raw(self, bytes data not None, spans):
         # Where in `data` each sentence's JSON is: (start, stop).
@@ -138,12 +154,6 @@ cdef class FileSentences:
 
     def joined(self):
         return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(self.columns.pool), self.joined_size, NULL)
-
-    def joins_to(self, str text not None):
-        cdef bytes encoded = text.encode()
-        return len(encoded) == self.joined_size and not memcmp(
-            PyBytes_AS_STRING(encoded), PyBytes_AS_STRING(self.columns.pool), self.joined_size
-        )
 
     cdef const Said* at(self, Py_ssize_t i) noexcept:
         return <const Said*>PyBytes_AS_STRING(self.said) + i
@@ -194,13 +204,14 @@ cdef class FileSentences:
         return f"<{len(self)} sentences of a file>"
 
     def __reduce__(self):
-        return FileSentences, (), (self.columns, self.labels, self.timed, self.channel_id, self.size,
-                                   self.joined_size, self.said, self.data, self.spans)
+        return FileSentences, (), (self.columns, self.labels, self.timed, self.channel_id, self.said, self.data,
+                                   self.spans)
 
     def __setstate__(self, tuple state not None):
         self.writer = self.codes = None
-        (self.columns, self.labels, self.timed, self.channel_id, self.size, self.joined_size, self.said, self.data,
-         self.spans) = state
+        self.size = self.joined_size = 0
+        self.columns, self.labels, self.timed, self.channel_id, self.said, self.data, self.spans = state
+        self.settle()
 
     index, count = Sequence.index, Sequence.count
 

@@ -60,7 +60,6 @@ cdef class EventStreamParser:
     cdef ServerSentEvent make_event(self, const char* data, Py_ssize_t size)
     @cython.final
     cdef int take_input(self, data, list out) except -1
-    @cython.final
     cdef int parse(self, const char* data, Py_ssize_t size, list out) except -1
     @cython.final
     cdef int process_line(self, const char* line, Py_ssize_t size, bint in_input, list out) except -1

@@ -60,6 +60,7 @@ cdef class WordColumns:
     cdef readonly tuple kinds
     cdef int size_width, kind_width, sentence_width
 
+    cdef bint sound(self) noexcept
     cdef const unsigned char* text_at(self, Py_ssize_t i) noexcept
     cdef Py_ssize_t size_at(self, Py_ssize_t i) noexcept
     cdef uint32_t kind_at(self, Py_ssize_t i) noexcept

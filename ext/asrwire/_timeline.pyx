@@ -145,6 +145,23 @@ cdef class WordColumns:
         if n:
             self.size_width, self.kind_width = len(size) // n, len(kind) // n
             self.sentence_width = len(sentence) // n
+        if not self.sound():
+            raise ValueError("these are not the columns of words")
+
+    cdef bint sound(self) noexcept:
+        # They may come from a pickle, and nothing looks again: 0.4 ms for 150,000 words.
+        cdef Py_ssize_t n = self.count, rows = PyBytes_GET_SIZE(self.channels) // 8, i
+        cdef Py_ssize_t pool = PyBytes_GET_SIZE(self.pool), kinds = len(self.kinds)
+        cdef bint one = len(self.channels) == 8
+        if (len(self.begin) != 4 * n or len(self.end) != 4 * n or len(self.key) != 4 * n or len(self.at) != 4 * n
+                or len(self.size) != n * self.size_width or len(self.kind) != n * self.kind_width
+                or len(self.sentence) != n * self.sentence_width):
+            return False
+        for i in range(n):
+            if (<Py_ssize_t>(<const uint32_t*>raw(self.at))[i] + self.size_at(i) > pool or self.kind_at(i) >= kinds
+                    or not (one or 0 <= self.sentence_of(i) < rows)):
+                return False
+        return True
 
     def __len__(self):
         return self.count
@@ -164,12 +181,11 @@ cdef class WordColumns:
 
     cdef Word word(self, Py_ssize_t i):
         cdef Word word = Word.__new__(Word)
-        cdef tuple kind = <tuple>self.kinds[self.kind_at(i)]
         cdef int32_t begin = times(self.begin)[i], end = times(self.end)[i]
         word.begin_time = None if begin == INT32_MIN else begin
         word.end_time = None if end == INT32_MIN else end
         word.text = PyUnicode_DecodeUTF8(<const char*>self.text_at(i), self.size_at(i), b"surrogatepass")
-        word.punctuation, word.fixed, word.speaker_id = kind[0], kind[1], kind[2]
+        word.punctuation, word.fixed, word.speaker_id = self.kinds[self.kind_at(i)]
         return word
 
     cdef Py_ssize_t sentence_of(self, Py_ssize_t i) noexcept:
@@ -477,10 +493,9 @@ cdef class WordTimeline:
         if not INT32_MIN < at <= INT32_MAX:
             return None
         if self.tree.begin == NULL:
-            self.tree.key, self.tree.end = times(columns.key), times(columns.end)
-            self.tree.begin = times(columns.begin)
             self.tree.count = columns.count
             self.tree.latest = <int32_t*>more(&self.latest, 4 * span_layout(&self.tree))
+            self.tree.begin, self.tree.end, self.tree.key = times(columns.begin), times(columns.end), times(columns.key)
             span_grow(&self.tree)
         found = span_find(&self.tree, <int32_t>at)
         return None if found < 0 else found

@@ -35,4 +35,4 @@ class DirectParser(ResultEventParser):
         its text as it stands in a JSON string."""
 
     def unread(self) -> list[bytes]:
-        """The newest payload of each open sentence that was passed over, once; oldest sentence first."""
+        """The newest payload of each open sentence that was passed over, once."""

@@ -18,12 +18,14 @@ class FileSentences(Sequence[Sentence]):
         labels: what few different values exist of: (language, emotion, speaker_id, final, finality).
         timed: some sentence has a begin time.
         agrees: the file's own text is theirs, joined; `read` left it out of the rest.
+        joined_size: of their texts, joined, in bytes of UTF-8.
     """
 
     columns: Final[WordColumns]
     labels: Final[tuple[_Label, ...]]
     timed: Final[bool]
     agrees: Final[bool]
+    joined_size: Final[int]
     def add(self, heard: Heard) -> None:
         """Append a sentence. It is final unless its ``sentence_end`` denies it: nothing more will come."""
 
@@ -35,9 +37,6 @@ class FileSentences(Sequence[Sentence]):
 
     def joined(self) -> str:
         """Their texts, joined (`formats.join`)."""
-
-    def joins_to(self, text: str) -> bool:
-        """Whether that is this text."""
 
     def __len__(self) -> int: ...
     @overload

@@ -35,7 +35,8 @@ from ._transcript import Transcript
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _FIELD_END = re.compile(rb"[:\r\n]")
-_CONTENT = re.compile(rb'"content":"((?:[^"\\]|\\.)*)"')
+_CONTENT = re.compile(rb'"content":"((?:[^"\\]++|\\.)*+)"')  # possessive: else 100 bytes are kept for each
+_DONE = object()  # what the line of the mark of the end says
 _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 
 
@@ -259,7 +260,7 @@ class ResultStream:
         values = []
         for line in lines:
             try:
-                values.append(None if line.strip() == b"[DONE]" else _decode.loads(line)[0])
+                values.append(_DONE if line.strip() == b"[DONE]" else _decode.loads(line)[0])
             except DecodeError:
                 return False
         self.issues["unseparated_events"] += len(lines) - 1
@@ -268,7 +269,7 @@ class ResultStream:
                 self.issues["after_end"] += 1
                 continue
             self._sentences.events += bool(i)
-            if value is None:
+            if value is _DONE:
                 self._finish(updates)
             else:
                 self._take_body(value, line, updates, whole=False)
@@ -326,13 +327,14 @@ class ResultStream:
 
     def _learn(self, parser: DirectParser, raw: bytes, body: _decode.Body) -> None:
         # Deltas repeat all of an event but the text. Where another text in its place gives the same body with another
-        # text, that is proven, and events like it need not be decoded.
+        # text, that is proven, and events like it need not be decoded, unless each counts as an issue.
         found = _CONTENT.search(raw) if parser.may_learn else None
         if found is not None:
             prefix, suffix = raw[: found.start(1)], raw[found.end(1) :]
             with suppress(DecodeError):
-                other, _ = _decode.loads(prefix + b"\\u0000" + suffix)
-                if _decode.body(other) == replace(body, text="\0"):
+                other, repair = _decode.loads(prefix + b"\\u0000" + suffix)
+                counted = repair is not None or body.request_id not in (None, self.request_id)
+                if not counted and _decode.body(other) == replace(body, text="\0"):
                     parser.learn(prefix, suffix)
 
     @property
@@ -388,6 +390,7 @@ class ResultStream:
                 if len(lines) == 1:
                     self._take_event(event, updates)
                 else:
+                    self._read_passed()
                     self._sentences.events += 1
                     self._take_lines(whole, updates)
         return cut and not self.at_end

@@ -12,6 +12,7 @@ import time
 import types
 from typing import Any, NamedTuple
 
+import anyio.to_thread
 import httpcore
 import pytest
 import trustme
@@ -245,8 +246,12 @@ LINE_FEEDS = HEAD.replace(b"\r\n", b"\n") + b"Transfer-Encoding: chunked\n\n" + 
 SPACED = HEAD + b"X-Spaced : a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(ONE) + END
 
 
-@pytest.mark.parametrize("wire", [FOLDED, LINE_FEEDS, SPACED], ids=["folding", "bare LF", "space before the colon"])
-def test_a_doubtful_head_means_the_same_however_it_is_cut(wire: bytes) -> None:
+@pytest.mark.parametrize(
+    ("wire", "meant"),
+    [(FOLDED, ["one"]), (LINE_FEEDS, ["one"]), (SPACED, ProtocolError)],
+    ids=["folding", "bare LF", "space before the colon"],
+)
+def test_a_doubtful_head_means_the_same_however_it_is_cut(wire: bytes, meant: Any) -> None:
     def outcome(pieces: list[bytes]) -> tuple[Any, ...]:
         http = types.SimpleNamespace(**{**vars(httpcore), "SyncBackend": lambda: httpcore.MockBackend(pieces)})
         with Client(KEY, base_url="http://127.0.0.1/api/v1", http=http, timeouts=short()) as client:
@@ -256,6 +261,7 @@ def test_a_doubtful_head_means_the_same_however_it_is_cut(wire: bytes) -> None:
             except ASRWireError as error:
                 return type(error), error.phase, error.sent
 
+    assert outcome([wire])[0] == meant
     outcomes = {repr(outcome([wire[:i], wire[i:]])) for i in range(1, wire.index(ONE) + 1)}
     outcomes.add(repr(outcome([wire[i : i + 1] for i in range(len(wire))])))
     assert outcomes == {repr(outcome([wire]))}
@@ -344,6 +350,31 @@ def test_what_drips_before_the_first_event_is_the_heads_time(colour: Colour, sta
         assert server.saw_close.wait(HANG)
         assert len(server.requests) == 1
     assert (updates, type(error), error.phase, error.sent) == ([], Timeout, "head", "complete")
+
+
+def test_the_consumers_time_does_not_count(colour: Colour) -> None:
+    late = threading.Event()
+
+    def answer(peer: Peer) -> None:
+        peer.send(CHUNKED + chunk(ONE))
+        peer.sock.settimeout(0.4)  # longer than the idle timer
+        with pytest.raises(TimeoutError):
+            peer.sock.recv(1)
+        late.set()
+        peer.send(chunk(TWO) + END)
+
+    async def scenario() -> list[str]:
+        settings = {"timeouts": short(idle=0.2)}
+        async with colour.client(server, **settings) as client, client.stream(URL, model=MODEL) as stream:
+            first = await stream.__anext__()
+            if colour.name == "sync":
+                assert late.wait(HANG)
+            else:
+                assert await anyio.to_thread.run_sync(late.wait, HANG)
+            return [first.sentence.text] + [update.sentence.text async for update in stream]
+
+    with Server(answer) as server:
+        assert colour.run(scenario) == ["one", "two"]
 
 
 def test_an_early_refusal_of_an_upload(colour: Colour) -> None:

@@ -378,6 +378,8 @@ class _Layer:
         return b"".join(sent)
 
     def decrypt(self, data: bytes) -> bytes:
+        if self.ended:  # whatever follows is nobody's, and there may be no end of it
+            return b""
         found = []
         for start in range(0, len(data) or 1, _RECORD):
             self._incoming.write(data[start : start + _RECORD])

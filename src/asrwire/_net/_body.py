@@ -135,9 +135,11 @@ class _Gunzip:
             if self._member.eof:
                 self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
             self.open = True
+            before = self._member.copy()
             try:
                 piece = self._member.decompress(data, 65536)
             except zlib.error:
+                made.append(_until_wrong(before, data))
                 raise ProtocolError("the body is not the gzip of its Content-Encoding", output=b"".join(made)) from None
             self._made += len(piece)
             made.append(piece)
@@ -148,3 +150,14 @@ class _Gunzip:
             self.open = not self._member.eof
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         return b"".join(made)
+
+
+def _until_wrong(member: zlib._Decompress, data: bytes) -> bytes:
+    # A call that fails has nothing to show for what it had read before the wrong byte.
+    made: list[bytes] = []
+    for at in range(len(data)):
+        try:
+            made.append(member.decompress(data[at : at + 1]))
+        except zlib.error:
+            break
+    return b"".join(made)

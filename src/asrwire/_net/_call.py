@@ -198,10 +198,18 @@ class Call:
         return self._result
 
     def _on_data(self, data: bytes) -> bool:
-        """The next bytes of the body, b"" at its end. Raises what is wrong with them, or with the end; returns whether
-        there is something to hand out, the end being something."""
-        attempt, result = self._current, self._result
+        """The next bytes of the body, b"" at its end; returns whether there is something to hand out, the end and what
+        is wrong being something."""
+        attempt = self._current
         assert attempt is not None
+        try:
+            return self._received(attempt, data)
+        except ASRWireError as error:  # not left to who called: a task that is cancelled meanwhile never learns of it
+            self._on_fault(attempt, error)
+            return True
+
+    def _received(self, attempt: Attempt, data: bytes) -> bool:
+        result = self._result
         assert attempt.body is not None
         assert result is not None
         body = attempt.body
@@ -219,8 +227,10 @@ class Call:
                 raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
             self._over = True
             return True
+        if self._batch:
+            return True  # while the consumer has them no timer runs: `_reading` goes on with it
         attempt.exchange.waiting(result.events)
-        return bool(self._batch)
+        return False
 
     def _on_fault(self, attempt: Attempt, error: ASRWireError) -> None:
         """The body ends with `error`; its output is content that came before it, or updates found in that."""
@@ -280,6 +290,9 @@ class Call:
                     yield partial(attempt.channel.feed, self._on_data)
             except ASRWireError as error:
                 self._on_fault(attempt, error)
+            except BaseException:
+                attempt.exchange.pause()
+                raise
             if self._over:
                 yield from attempt.settle()
         return self._hand_out()

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
+from .._errors import Truncated
 from ._exchange import Exchange
+
+# The HTTP module closes what it is interrupted in, and then says that the body is over.
+_INTERRUPTED: Final = "a read that was interrupted has ended the response body"
 
 
 class Decoded:
     """For threads."""
+
+    _interrupted = False
 
     def __init__(self, stream: Any, exchange: Exchange) -> None:
         self._pieces: Any = iter(stream)
@@ -23,6 +29,8 @@ class Decoded:
         """The next bytes of the body; b"" at its end."""
         try:
             self._exchange.left()
+            if self._interrupted:
+                raise Truncated(_INTERRUPTED)
             for data in self._pieces:
                 if data:  # else an empty frame
                     found: bytes = data
@@ -30,6 +38,9 @@ class Decoded:
             return b""
         except Exception as error:
             raise self._exchange.fault(error) from None
+        except BaseException:
+            self._interrupted = True
+            raise
 
     def feed(self, take: Callable[[bytes], bool]) -> None:
         """Give `take` what `read_body` gives, until it returns True."""
@@ -44,6 +55,8 @@ class Decoded:
 class AsyncDecoded:
     """For tasks."""
 
+    _interrupted = False
+
     def __init__(self, stream: Any, exchange: Exchange) -> None:
         self._pieces: Any = aiter(stream)
         self._exchange = exchange
@@ -52,6 +65,8 @@ class AsyncDecoded:
         """The next bytes of the body; b"" at its end."""
         try:
             self._exchange.left()
+            if self._interrupted:
+                raise Truncated(_INTERRUPTED)
             async for data in self._pieces:
                 if data:
                     found: bytes = data
@@ -59,6 +74,9 @@ class AsyncDecoded:
             return b""
         except Exception as error:
             raise self._exchange.fault(error) from None
+        except BaseException:
+            self._interrupted = True
+            raise
 
     async def feed(self, take: Callable[[bytes], bool]) -> None:
         """Give `take` what `read_body` gives, until it returns True."""

@@ -68,6 +68,7 @@ class Exchange:
         self.deadline = deadline
         self._timer = ""
         self.end: float | None = None
+        self._rest: float | None = None  # of a timer that was paused
         self._body_size = body_size
         self._request_size: int | None = None  # head and body, known with the first write
         self._written = self._in_flight = self._informational = 0
@@ -108,6 +109,14 @@ class Exchange:
         if events > self._events:
             self.arm("idle" if events else "head")
             self._events = events
+        elif self._rest is not None:
+            self.arm(self._timer, self._rest)
+        self._rest = None
+
+    def pause(self) -> None:
+        """A read was cancelled: until the next, the time is the consumer's. (Of the whole call it counts.)"""
+        if self.end is not None and self._timer != "total":
+            self._rest = self.end - self._clock()
 
     def waiting_for_error_body(self) -> None:
         """The status is known; what the body may add is worth two seconds."""
