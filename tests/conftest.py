@@ -62,8 +62,7 @@ def _http(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         made, module = Transport.__init__, importlib.import_module(name)
 
         @functools.wraps(made)
-        def make(self: Any, *arguments: Any) -> None:
-            *others, http = arguments
-            made(self, *others, module if http is None else http)
+        def make(self: Any, *arguments: Any, http: Any, **settings: Any) -> None:
+            made(self, *arguments, http=module if http is None else http, **settings)
 
         monkeypatch.setattr(Transport, "__init__", make)
