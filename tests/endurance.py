@@ -489,8 +489,9 @@ class Soak:
                 raise
             self.calls += 1
             kind = None if call.error is None else call.error.kind
-            name = "left" if call.left else "late" if late(call, mine) else "not received" if unheard(call, mine) else kind
-            self.kinds[name] += 1
+            if not call.left:
+                kind = "late" if late(call, mine) else "not received" if unheard(call, mine) else kind
+            self.kinds["left" if call.left else kind] += 1
             self.faults.update(fault.partition(":")[0] for fault in faults)
 
     def check(self) -> None:
@@ -573,19 +574,21 @@ def compare(call: Heard, answers: list[Any]) -> None:
     # Nothing is lost, nothing invented, nothing doubled.
     finals = [update.sentence for update in call.updates if isinstance(update, Final)]
     part = call.left or late(call, answers)  # more was sent later
-    extra = not part and transcript.issues["unterminated_event"]  # one whose JSON was whole is used
+    # Of an event that did not leave whole the JSON may have; compressed, nobody can see how much of it has.
+    coded = error is not None and any(fault.name == "gzip" for fault in answer.faults)
+    extra = not part and (coded or transcript.issues["unterminated_event"])
     if dashscope:
         sent = [(s.text, s.begin_time, s.end_time, s.words) for s in answer.sentences]
         mine = [(s.text, s.begin_time, s.end_time, s.words) for s in finals]
         if extra and mine != sent:
-            assert finals[-1].text.encode() in answer.rest
+            assert coded or finals[-1].text.encode() in answer.rest
             del mine[-1]
         assert mine == (sent[: len(mine)] if part else sent)
     else:
         text = "".join(u.sentence.text for u in call.updates if isinstance(u, (Final, Incomplete)))
         doubled = any(fault.name == "duplicate" for fault in answer.faults)  # deltas have nothing to know them by
         more = text.removeprefix(answer.text or "") if extra else ""
-        assert more.encode() in answer.rest
+        assert len(more) <= 16 if coded else more.encode() in answer.rest
         assert part or doubled or text == (answer.text or "") + more
     kept = [s for s in transcript.sentences if s.final]
     assert (kept[: len(finals)] if call.left else kept) == finals
