@@ -729,7 +729,7 @@ def test_one_tls_context_made_once_and_late(colour: Colour, monkeypatch: pytest.
     monkeypatch.setattr(httpcore, "default_ssl_context", default_ssl_context)
 
     async def scenario() -> None:
-        async with AsyncClient(KEY, base_url=server.base_url, timeouts=LONG) as client:
+        async with AsyncClient(KEY, base_url=server.base_url, timeouts=LONG, http=httpcore) as client:
             assert made == []
             async with anyio.create_task_group() as group:
                 for _ in range(5):
@@ -737,7 +737,7 @@ def test_one_tls_context_made_once_and_late(colour: Colour, monkeypatch: pytest.
 
     with Server(sized(b'{"output":{"text":"hi"}}'), tls=True) as server:
         if colour.name == "sync":
-            with Client(KEY, base_url=server.base_url, timeouts=LONG) as client, ThreadPoolExecutor(5) as threads:
+            with Client(KEY, base_url=server.base_url, timeouts=LONG, http=httpcore) as client, ThreadPoolExecutor(5) as threads:
                 assert made == []
                 list(threads.map(lambda _: client.transcribe(URL, model=MODEL), range(5)))
         else:
