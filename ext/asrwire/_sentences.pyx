@@ -140,8 +140,8 @@ cdef class FileSentences:
                            and (self.spans is None or len(self.spans) == 2 * size))
         for i in range(size if sound else 0):
             joined = <size_t>self.at(i).at + self.at(i).size
-            if joined > <size_t>len(self.columns.pool) or self.at(i).label >= len(self.labels) or first[i] > first[i + 1]:
-                sound = False
+            sound = (sound and joined <= <size_t>len(self.columns.pool) and self.at(i).label < <size_t>len(self.labels)
+                     and first[i] <= first[i + 1])
         if not sound:
             raise ValueError("these are not the columns of sentences")
         self.size, self.joined_size = size, joined
