@@ -55,6 +55,7 @@ from tests.servers import (
     GOOD,
     HANG,
     KEY,
+    LOOPS,
     MODEL,
     ONE,
     OPEN,
@@ -1024,7 +1025,39 @@ def test_a_loop_that_ends_closes_the_books() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_a_loop_that_is_gone_with_a_stream_open() -> None:
+@pytest.mark.parametrize("name", [*LOOPS, "trio"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_client_that_outlives_its_event_loop(name: str, tls: bool) -> None:
+    # As in a notebook or a worker that calls asyncio.run() for each job: the connection of the loop before is of no
+    # use, and its failure would come after the request was sent and billed.
+    colour = Colour(name)
+
+    async def scenario() -> list[str]:
+        async with client.stream(URL, model=MODEL) as stream:
+            return [update.sentence.text async for update in stream]
+
+    with Server(GOOD, tls=tls) as server:
+        client = colour.client(server)
+        for _ in range(3):
+            assert colour.run(scenario) == ["one", "two"]
+        assert len(server.requests) == 3
+        colour.run(client.aclose)
+        del client
+        gc.collect()
+
+
+def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
+    if name == "asyncio":
+        return asyncio.new_event_loop()
+    import uvloop  # not on Windows
+
+    return uvloop.new_event_loop()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_loop_that_is_gone_with_a_stream_open(name: str, tls: bool) -> None:
     steps: list[Any] = []
 
     async def read(client: AsyncClient) -> None:
@@ -1033,9 +1066,9 @@ def test_a_loop_that_is_gone_with_a_stream_open() -> None:
                 steps.append(stream)
                 await anyio.sleep_forever()
 
-    with Server(lambda peer: (peer.send(CHUNKED + chunk(ONE)), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
-        loop = asyncio.new_event_loop()
-        client = AsyncClient(KEY, base_url=server.base_url, timeouts=LONG)
+    with Server(lambda peer: (peer.send(CHUNKED + chunk(ONE)), peer.wait_closed())[0], tls=tls) as server:  # type: ignore[func-returns-value]
+        loop = new_event_loop(name)
+        client = Colour(name).client(server)
         coroutine = read(client)
         task = loop.create_task(coroutine)
         task._log_destroy_pending = False  # type: ignore[attr-defined]
