@@ -58,7 +58,7 @@ async def connect(host: str, port: int, local_address: str | None, options: list
         raise error or OSError
     finally:
         for task in trying:
-            if not task.cancel() and task.exception() is None:
+            if not (task.cancel() or task.cancelled() or task.exception()):
                 task.result().close()
 
 
