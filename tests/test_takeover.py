@@ -605,16 +605,16 @@ def test_http2_a_read_that_was_cancelled_is_no_end(name: str, http: types.Module
         it.data(TWO, end=True)
 
     async def scenario() -> None:
-        async with colour.client(server, http=http2_pools(name, http)) as client:
-            async with client.stream(URL, model=MODEL) as stream:
-                assert (await stream.__anext__()).sentence.text == "one"
-                with anyio.move_on_after(0.05) as scope:
-                    await stream.__anext__()
-                assert scope.cancelled_caught
-                go_on.set()
-                with pytest.raises(Truncated, match="interrupted"):
-                    await stream.__anext__()
-                assert (stream.transcript.text, stream.transcript.complete) == ("one", False)
+        it = colour.client(server, http=http2_pools(name, http))
+        async with it as client, client.stream(URL, model=MODEL) as stream:
+            assert (await stream.__anext__()).sentence.text == "one"
+            with anyio.move_on_after(0.05) as scope:
+                await stream.__anext__()
+            assert scope.cancelled_caught
+            go_on.set()
+            with pytest.raises(Truncated, match="interrupted"):
+                await stream.__anext__()
+            assert (stream.transcript.text, stream.transcript.complete) == ("one", False)
 
     colour = Colour(name)
     with Server(over_http2(send), tls=True, raw=True) as server:

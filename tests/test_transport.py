@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -1032,18 +1033,19 @@ def test_a_client_that_outlives_its_event_loop(name: str, tls: bool) -> None:
     # use, and its failure would come after the request was sent and billed.
     colour = Colour(name)
 
-    async def scenario() -> list[str]:
+    async def scenario(client: Any) -> list[str]:
         async with client.stream(URL, model=MODEL) as stream:
             return [update.sentence.text async for update in stream]
 
-    with Server(GOOD, tls=tls) as server:
-        client = colour.client(server)
+    def calls(client: Any) -> None:
         for _ in range(3):
-            assert colour.run(scenario) == ["one", "two"]
-        assert len(server.requests) == 3
+            assert colour.run(partial(scenario, client)) == ["one", "two"]
         colour.run(client.aclose)
-        del client
-        gc.collect()
+
+    with Server(GOOD, tls=tls) as server:
+        calls(colour.client(server))
+        assert len(server.requests) == 3
+        gc.collect()  # what asyncio says of a transport left behind belongs to this test
 
 
 def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
@@ -1286,20 +1288,20 @@ def test_the_time_after_a_cancelled_read_is_the_consumers(backend: str) -> None:
 
 
 def test_reads_that_are_cancelled_again_and_again_do_not_prolong_a_timer() -> None:
-    async def scenario() -> int:
+    async def poll(stream: Any) -> None:
+        while True:
+            with anyio.move_on_after(0.05):
+                await stream.__anext__()
+
+    async def scenario() -> None:
         it = AsyncClient(KEY, base_url=server.base_url, timeouts=replace(LONG, idle=0.3))
-        cancelled = 0
         async with it as client, client.stream(URL, model=MODEL) as stream:
             await stream.__anext__()
             with pytest.raises(Timeout, match="idle"), anyio.fail_after(HANG):
-                while True:
-                    with anyio.move_on_after(0.05) as scope:
-                        await stream.__anext__()
-                    cancelled += scope.cancelled_caught
-        return cancelled
+                await poll(stream)
 
     with Server(lambda peer: (peer.send(CHUNKED + chunk(ONE)), peer.wait_closed())[0]) as server:  # type: ignore[func-returns-value]
-        assert 1 <= asyncio.run(scenario()) <= 7
+        asyncio.run(scenario())
 
 
 def test_what_follows_the_end_of_tls_is_not_kept() -> None:
