@@ -22,6 +22,7 @@ from ._asyncio import Connection, connect
 from ._exchange import Exchange
 
 READ_SIZE: Final = 65536
+_theirs: list[Any] = []  # network streams of the parent of this process, never to be closed: that would tell its peers
 KEEPALIVE: Final = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
@@ -181,6 +182,11 @@ class Tap(_Tap):
             with suppress(Exception):
                 self.streams.pop().close()
 
+    def forked(self) -> None:
+        """This is a child process, and the connection its parent's: who reads here gets Closed."""
+        self.exchange.closed = True
+        self.close()  # says nothing to the peer
+
 
 class Stream(_Stream):
     """A blocking network stream that keeps the exchange's rules."""
@@ -306,6 +312,12 @@ class AsyncTap(_Tap):
                 inner.abort()
             else:
                 await self._close(inner)
+
+    def forked(self) -> None:
+        """As `Tap.forked`; the event loop, which is the parent's too, is left alone."""
+        self.exchange.closed = True
+        _theirs.extend(self.streams)
+        self.streams.clear()
 
     async def _close(self, inner: Any) -> None:
         import anyio

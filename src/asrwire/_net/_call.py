@@ -242,7 +242,10 @@ class Call:
                 error = earlier
         self._batch.extend(error.output or ())
         self._batch.extend(result.receive_eof(error))
-        self._over, self._error = True, error
+        self._over = True
+        if result.transcript.complete and not isinstance(error, Closed):
+            return  # the terminal event had come, but for its blank line
+        self._error = error
         error.output = None  # handed out as updates before the error is raised
         attempt.exchange.describe(error)
         self._attach(error)

@@ -105,6 +105,14 @@ class Slots(Generic[T, W]):
             waiter.wake.set()
         return idle, busy
 
+    def forked(self) -> list[T]:
+        """In a child process, where nobody else runs and nothing is anybody's: returns the parent's connections."""
+        self._lock = threading.Lock()
+        theirs = [slot.connection for slot in (*self._idle, *self._busy) if slot.connection is not None]
+        for book in (self._busy, self._idle, self._idle_at, self._queue):
+            book.clear()
+        return theirs
+
     def _serve(self, doomed: list[T]) -> None:
         while self._queue and not self.closed:
             waiter = next(iter(self._queue))

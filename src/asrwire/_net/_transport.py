@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Self
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from .._errors import ASRWireError, Closed, ConfigError, PoolTimeout, Timeout
 from .._limits import Limits
@@ -86,6 +88,7 @@ class Transport:
         self._proxy = None if proxy is None else check_proxy(proxy)
         self._trust_env = trust_env
         self._slots: Slots[Connection, Any] = Slots(limits.connections, limits.keepalive, colour.event)
+        _transports.add(self)
 
     def open(self, channel: Channel, wire: Wire) -> Steps[None]:
         """Send `wire` and read the response head. Raises what `Exchange` raises, PoolTimeout, Timeout, Closed."""
@@ -119,6 +122,11 @@ class Transport:
         for connection in busy:
             connection.tap.exchange.closed = True
             yield connection.tap.interrupt
+
+    def forked(self) -> None:
+        """In a child process: two that read one connection would each have half of the words."""
+        for connection in self._slots.forked():
+            connection.tap.forked()
 
     def _acquire(self, channel: Channel, origin: str) -> Steps[Slot[Connection]]:
         patience, deadline = channel.exchange.timeouts.pool, channel.exchange.deadline
@@ -177,6 +185,18 @@ class Transport:
                 stopped = error
         if stopped is not None:
             raise stopped
+
+
+_transports: WeakSet[Transport] = WeakSet()
+
+
+def _forked() -> None:
+    for transport in list(_transports):
+        transport.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Channel:
