@@ -177,13 +177,14 @@ class ResultStream:
             if event_stream:
                 self.issues["json_in_event_stream"] += 1
             return
-        if not start and len(head) < _SNIFF and not event_stream:
+        if not start and len(head) < _SNIFF:
             return
-        field = _FIELD_END.split(start, 1)[0].rstrip()
+        begun = _FIELD_END.split(start, 1)[0]
+        field = begun.rstrip()
         if not event_stream:
             names = (b"data", b"event", b"id", b"retry", b"")
-            if field == start and len(head) < _SNIFF and any(name.startswith(start) for name in names):
-                return  # `da`: more will tell
+            if begun == start and len(head) < _SNIFF and any(name.startswith(field) for name in names):
+                return  # `da`, or `id `: more will tell
             if field not in names or not start:
                 if self._media_type in ("", "application/json", "application/octet-stream"):
                     self._kind = "json"  # which it is not; decoding says where
@@ -326,8 +327,9 @@ class ResultStream:
 
     def _learn(self, parser: DirectParser, raw: bytes, body: _decode.Body) -> None:
         # Deltas repeat all of an event but the text. Where another text in its place gives the same body with another
-        # text, that is proven, and events like it need not be decoded.
-        found = _CONTENT.search(raw) if parser.may_learn else None
+        # text, that is proven, and events like it need not be decoded. (Those with another id are counted one by one.)
+        same = body.request_id in (None, self._sentences.request_id)
+        found = _CONTENT.search(raw) if parser.may_learn and same else None
         if found is not None:
             prefix, suffix = raw[: found.start(1)], raw[found.end(1) :]
             with suppress(DecodeError):
