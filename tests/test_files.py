@@ -548,7 +548,7 @@ def test_wrong_types_are_named(where: tuple[str | int, ...], value: Any, path: s
     assert path in str(raised.value)
 
 
-@pytest.mark.parametrize("data", [b"[]", b"null", b"1", b'"a"', b"true"])
+@pytest.mark.parametrize("data", [b"[]", b"null", b"1", b'"a"', b"true", b'["]["]', b"[1]", b'["transcripts",[{}],3]'])
 def test_not_an_object(data: bytes) -> None:
     with pytest.raises(DecodeError) as raised:
         read_result(data)

@@ -249,7 +249,7 @@ def _sentence_spans(data: bytes) -> list[list[_Span]] | None:
 def _member(data: bytes, spans: list[_Span], name: str) -> _Span | None:
     """Where the value of this member of an object is; of repeated ones the last, as JSON readers do."""
     found = None
-    for (start, stop), value in zip(spans[::2], spans[1::2], strict=True):
+    for (start, stop), value in zip(spans[::2], spans[1::2], strict=False):  # of a list there may be an odd number
         if stop - start >= len(name) and _decode.loads(data[start:stop])[0] == name:
             found = value
     return found
