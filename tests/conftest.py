@@ -1,12 +1,69 @@
-# For every test: the process's quota of retries is whole, whatever the tests before it did.
+# For every test: the process's quota of retries is whole, whatever the tests before it did. And how a suite is run:
+# in any order, twice in one process, with another HTTP module.
+#
+# Knows: pytest's hooks, the one place where the library chooses its HTTP module. Must not know: any test.
 
 from __future__ import annotations
+
+import functools
+import importlib
+import random
+from typing import Any
 
 import pytest
 
 from asrwire import _retry
+from asrwire._net._transport import Transport
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("asrwire")
+    group.addoption("--random-order", metavar="SEED", help="run the tests in an order drawn by SEED; 'any' draws that")
+    group.addoption("--twice", action="store_true", help="run every test again after all have run, in one process")
+    group.addoption("--http", choices=["httpcore", "httpcore2"], default="httpcore", help="what clients are made of")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--random-order") == "any":
+        config.option.random_order = str(random.randrange(10**6))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.getoption("--random-order")
+    return None if seed is None else f"order: --random-order {seed}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("--random-order")
+    if seed is not None:
+        random.Random(seed).shuffle(items)
+    if config.getoption("--twice"):
+        items += items
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    # The header is not shown with -q; what failed must be found again.
+    seed = config.getoption("--random-order")
+    if seed is not None:
+        terminalreporter.write_line(f"order: --random-order {seed}")
 
 
 @pytest.fixture(autouse=True)
 def _whole_quota() -> None:
     _retry.QUOTA.tokens = _retry.Quota.SIZE
+
+
+@pytest.fixture(autouse=True)
+def _http(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --http, clients that are not told what to use use that."""
+    name = request.config.getoption("--http")
+    if name != "httpcore" and request.node.get_closest_marker("transport"):
+        made, module = Transport.__init__, importlib.import_module(name)
+
+        @functools.wraps(made)
+        def make(self: Any, *arguments: Any) -> None:
+            *others, http = arguments
+            made(self, *others, module if http is None else http)
+
+        monkeypatch.setattr(Transport, "__init__", make)

@@ -29,6 +29,8 @@ from asrwire import (
 from asrwire.cli import exit_code, main
 from asrwire.emulator import Emulator, Script
 
+pytestmark = pytest.mark.transport
+
 SECRET = "Signature=not-to-be-seen"
 ONE, TWO, THREE = (f"https://example.com/audio/{name}.wav?{SECRET}" for name in ("one", "two", "three"))
 KEY = "sk-0123456789abcdef"

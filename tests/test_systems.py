@@ -23,6 +23,8 @@ from tests.test_requests import BASE64, CONTEXT, HELLO, WELCOME
 from tests.test_samples import CASES, SAMPLES, Outcome, check, wire
 from tests.test_task import EXPECTED, REFUSED
 
+pytestmark = pytest.mark.transport
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 COLUMNS = ["system", "mode", "model", "call", "request sample", "answer sample"]
 SAMPLE_MP3 = "https://example.com/audio/sample.mp3"

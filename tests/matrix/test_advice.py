@@ -12,6 +12,8 @@ from asrwire import Limits
 from tests.matrix import full, listen, short, then
 from tests.servers import CHUNKED, END, GOOD, ONE, OPEN, Colour, Server, chunk, contexts, sized
 
+pytestmark = pytest.mark.transport
+
 LOST = r"may have been billed.*resend=True|resend=True.*billed"
 NEXT: dict[str, tuple[Any, dict[str, Any], str]] = {
     "closed without a word": (then(), {}, LOST),

@@ -11,6 +11,8 @@ from tests.matrix import heard
 from tests.matrix.test_secrets import QUERY, RESULT, SIGNED, check, drained, files
 from tests.servers import KEY, Colour, Server, sized
 
+pytestmark = pytest.mark.transport
+
 
 @pytest.fixture(params=["sync", "asyncio", "trio"])
 def colour(request: pytest.FixtureRequest) -> Colour:

@@ -18,7 +18,7 @@ def test_every_outcome_is_what_was_sent() -> None:
     print(f"python -m tests.endurance soak --streams 50 --seconds 20 --seed {seed}")
     soak = Soak(50, seed, httpcore)
     soak.run(20)
-    soak.check_memory()
+    soak.check()
     assert soak.calls >= 3 * 50 * Soak.PER_ROUND
     assert len(soak.faults) > len(FAULTS) / 3
     assert soak.kinds[None] > soak.calls / 3
