@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrwire import _sentences, formats
-from asrwire._errors import ASRWireError, DecodeError, NoTimes, ServiceError
+from asrwire._errors import ASRWireError, DecodeError, LimitExceeded, NoTimes, ServiceError
 from asrwire._files import FileFailed, FileResult, read, read_result
 from asrwire._model import Sentence, Word
 from asrwire._timeline import WordTimeline
@@ -548,7 +548,7 @@ def test_wrong_types_are_named(where: tuple[str | int, ...], value: Any, path: s
     assert path in str(raised.value)
 
 
-@pytest.mark.parametrize("data", [b"[]", b"null", b"1", b'"a"', b"true"])
+@pytest.mark.parametrize("data", [b"[]", b"null", b"1", b'"a"', b"true", b'["]["]', b"[1]", b'["transcripts",[{}],3]'])
 def test_not_an_object(data: bytes) -> None:
     with pytest.raises(DecodeError) as raised:
         read_result(data)
@@ -863,3 +863,13 @@ def test_outcomes_are_values() -> None:
     failed = FileFailed(file_url="u", code="FILE_404_NOT_FOUND", message="gone", task_id="t")
     assert pickle.loads(pickle.dumps(failed)) == failed
     assert failed.error is None
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_file_of_too_many_transcripts(direct: bool) -> None:
+    def file(count: int) -> bytes:
+        return b'{"transcripts":[' + b",".join([b"{}"] * count) + b"]}"
+
+    assert len(read(file(1024), direct=direct).transcripts) == 1024
+    with pytest.raises(LimitExceeded, match="1024 transcripts"):
+        read(file(1025), direct=direct)

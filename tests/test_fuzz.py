@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
+from asrwire import ChunkedDecoder, EventStreamParser
 from asrwire._stream import ResultStream
 from tests.fuzz import __main__ as command
-from tests.fuzz import judge, payloads, twins
+from tests.fuzz import judge, payloads, twins, wires
 from tests.fuzz.twins import END, EOF, ERROR, PEEK, READ, Outcome, Step
 
 STREAMS, FILES = 150, 600
 PARTIALS, SCAN, BOTH = (True,), (False,), (True, False)
 
 
-def run(mode: judge.Partials | judge.Files, cases: int) -> None:
+def run(mode: judge.Partials | judge.Files | wires.Bytes, cases: int) -> None:
     for seed in range(cases):
         mode.check(seed)
 
@@ -459,3 +460,55 @@ def test_no_more_is_excused() -> None:
     case = payloads.Case([wire[5:-2]], [wire], [True])
     expected = readable([wire], False, frozenset())
     assert not judge.agree_on_finals(expected, expected[1:], case)
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------------
+
+
+def test_bytes_cut_anywhere_and_spoilt() -> None:
+    mode = wires.Bytes()
+    whole = sum(map(len, mode.corpus))
+    for number in range(whole + 1500):
+        mode.check(number)
+    assert mode.counts["payloads"] - mode.counts["mutated"] == whole
+    assert sum(map(len, mode.corpus)) > whole  # it has learnt something
+
+
+def test_the_kept_corpus_is_small_and_read() -> None:
+    files = sorted(wires.CORPUS.iterdir())
+    assert [file.stem for file in files] == sorted(target.name for target in wires.targets())
+    assert sum(file.stat().st_size for file in files) < 200_000
+    assert all(target.kept() for target in wires.targets())
+
+
+class LateParser:
+    """An EventStreamParser that takes a CR at the end of a read for a whole line end, whatever follows."""
+
+    def __init__(self, *limits: int) -> None:
+        self._parser = EventStreamParser(*limits)
+
+    def feed(self, data: Any) -> Any:
+        return self._parser.feed(bytes(data) + b"\n" if bytes(data).endswith(b"\r") else data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+
+class LateDecoder:
+    """A ChunkedDecoder that forgets its limits when it is reset."""
+
+    def __init__(self, **limits: int) -> None:
+        self._decoder = ChunkedDecoder(**limits)
+
+    def reset(self) -> None:
+        self._decoder = ChunkedDecoder()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+
+@pytest.mark.parametrize("target", [wires.Events(LateParser), wires.Chunks(LateDecoder)], ids=["events", "chunks"])
+def test_a_fault_in_a_parser_of_bytes_is_caught(target: wires.Target) -> None:
+    mode = wires.Bytes([target])
+    with pytest.raises(judge.Mismatch):
+        run(mode, 3000)

@@ -404,6 +404,43 @@ def test_sample_as_a_body_of_another_content_type(name: str) -> None:
         assert dict(transcript.issues) == {**case.issues, **({issue: 1} if issue else {})}
 
 
+SMALL = b'{"output":{"text":"hi"},"request_id":"r"}'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/event-stream", b" \t\n" + SMALL), (None, b"\r\n" + SMALL), (None, b"id \0:1\n\n"), (None, b"id x"),
+        (None, b"dat\v"), (None, b"i d:1"), (None, b"id :1\n\n"), ("text/event-stream", b"\n\ndata:x"),
+    ],
+)  # fmt: skip
+def test_what_a_body_is_does_not_depend_on_where_it_is_cut(content_type: str | None, body: bytes) -> None:
+    def outcome(reads: list[bytes]) -> Any:
+        stream = ResultStream(content_type=content_type)
+        error = None
+        try:
+            for data in reads:
+                stream.receive_data(data)
+            stream.receive_eof()
+        except ASRWireError as caught:
+            error = repr(caught)
+        return error, stream.transcript
+
+    whole = outcome([body])
+    assert outcome([body[i : i + 1] for i in range(len(body))]) == whole
+    for i in range(len(body)):
+        assert outcome([body[:i], body[i:]]) == whole
+
+
+def test_an_event_of_another_request_is_counted_each_time() -> None:
+    # Deltas that repeat an event but for the text are read without decoding.
+    frame = b'data: {"id":"%b","choices":[{"delta":{"content":"a"},"index":0}],"object":"chat.completion.chunk"}\n\n'
+    stream = ResultStream()
+    stream.receive_data(frame % b"one" + frame % b"two" * 5 + frame % b"one" * 3)
+    assert stream.transcript.issues["request_id_changed"] == 5
+    assert stream.transcript.text == "a" * 9
+
+
 def test_raw_is_the_json_as_received() -> None:
     outcome = read(CASES["funasr_flash_stream.sse"], [wire("funasr_flash_stream.sse")])
     data = wire("funasr_flash_stream.sse")

@@ -405,6 +405,9 @@ cdef json_at read_entry(FileSentences into, Reader* reader, json_at at, list cut
     return at
 
 
+MOST = 1024         # transcripts of a file: an empty one of three bytes becomes a thousand
+
+
 cdef list read_file(Reader* reader, bytes data, bint keep_raw, list cuts):
     # What is skipped here is checked by who decodes the rest: as far as that is valid, what was found here is where it
     # seems to be, and there was nothing else in the places cut out.
@@ -427,6 +430,8 @@ cdef list read_file(Reader* reader, bytes data, bint keep_raw, list cuts):
             listed = True
             at = json_open(at, end, c"[", c"]", &more_entries)
             while at != NULL and more_entries:
+                if len(found) == MOST:
+                    return None
                 into, spans = FileSentences(), [] if keep_raw else None
                 if not found:
                     into.writer.reserve(end - at)

@@ -658,9 +658,9 @@ static inline json_at json_read_id(json_at at, json_at end, int64_t *out, int *t
     return *there ? json_read_integer(at, end, out) : at + 4;
 }
 
-/* One item of `sentences`, checked. `at` is the brace; where the words come after the text it stops
- * at their bracket, JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. `order` is kept from sentence to
- * sentence. */
+/* One item of `sentences`, checked. `at` is the brace; where the words come after the text it stops at their bracket,
+ * JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. `order` is kept from
+ * sentence to sentence. */
 static inline json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
     int more, unused;
     int64_t channel_id;

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, TypeVar
 
 from . import _decode, _scan, _sentences
-from ._errors import ASRWireError, DecodeError, ServiceError
+from ._errors import ASRWireError, DecodeError, LimitExceeded, ServiceError
 from ._sentences import FileSentences
 from ._transcript import Transcript
 
 _T = TypeVar("_T")
 _Span: TypeAlias = tuple[int, int]  # (start, stop)
 _Given: TypeAlias = FileSentences | list[_Span]  # the sentences of a transcript, or where they are
+MOST = _sentences.MOST
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _BRACE, _BRACKET = b"{["
@@ -89,6 +90,7 @@ def read_result(data: bytes | bytearray | memoryview, *, keep_raw: bool = False)
     Raises:
         DecodeError: not JSON (``offset``), or a member has the wrong type or is out of range (``path``).
         ServiceError: the service put an error in its place.
+        LimitExceeded: more than 1024 transcripts; each costs some 200 times its JSON.
         TypeError: `data` is not bytes-like.
     """
     return read(data, keep_raw)
@@ -139,6 +141,8 @@ def _result(
             raise ServiceError(failure.said, code=failure.code, request_id=failure.request_id)
         if "transcripts" not in body:
             raise DecodeError("not a result file: it has no transcripts", path="transcripts")
+    if len(entries or ()) > MOST:
+        raise LimitExceeded(f"a result file of more than {MOST} transcripts, of one channel each")
     transcripts = tuple(
         _transcript(item, f"transcripts[{i}]", repair, content, given[i] if given else None, keep_raw)
         for i, item in enumerate(entries or ())
@@ -245,7 +249,7 @@ def _sentence_spans(data: bytes) -> list[list[_Span]] | None:
 def _member(data: bytes, spans: list[_Span], name: str) -> _Span | None:
     """Where the value of this member of an object is; of repeated ones the last, as JSON readers do."""
     found = None
-    for (start, stop), value in zip(spans[::2], spans[1::2], strict=True):
+    for (start, stop), value in zip(spans[::2], spans[1::2], strict=False):  # of a list there may be an odd number
         if stop - start >= len(name) and _decode.loads(data[start:stop])[0] == name:
             found = value
     return found

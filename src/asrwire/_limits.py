@@ -19,8 +19,8 @@ class Timeouts:
         write: one write of the request.
         head: last request byte to response head, and from there to the first complete event or the end of a JSON body
             (the service itself takes up to 300 s, and the call is billed by then).
-        idle: between complete events after the first, whatever drips in between; for other bodies the longest time
-            with fewer than 1 KiB received.
+        idle: between complete events after the first (heartbeats are events), whatever drips in between; for other
+            bodies the longest time with fewer than 1 KiB received.
         total: the whole call.
         pool: waiting for a free connection.
     """

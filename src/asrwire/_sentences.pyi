@@ -7,6 +7,9 @@ from ._decode import Heard
 from ._model import Sentence
 from ._timeline import WordColumns
 
+MOST: Final[int]
+"""Transcripts of a file."""
+
 _Label: TypeAlias = tuple[str | None, str | None, int | str | None, bool, str | None]
 
 @final

@@ -178,13 +178,14 @@ class ResultStream:
             if event_stream:
                 self.issues["json_in_event_stream"] += 1
             return
-        if not start and len(head) < _SNIFF and not event_stream:
+        if not start and len(head) < _SNIFF:
             return
-        field = _FIELD_END.split(start, 1)[0].rstrip()
+        begun = _FIELD_END.split(start, 1)[0]
+        field = begun.rstrip()
         if not event_stream:
             names = (b"data", b"event", b"id", b"retry", b"")
-            if field == start and len(head) < _SNIFF and any(name.startswith(start) for name in names):
-                return  # `da`: more will tell
+            if begun == start and len(head) < _SNIFF and any(name.startswith(field) for name in names):
+                return  # `da`, or `id `: more will tell
             if field not in names or not start:
                 if self._media_type in ("", "application/json", "application/octet-stream"):
                     self._kind = "json"  # which it is not; decoding says where

@@ -93,7 +93,7 @@ class WordTimeline(Sequence[Word]):
         """The number of the word spoken at `ms`, the one whose [begin, end) holds it; None in a gap.
 
         Of words that overlap, the one that began last. A word of no length, or without an end, counts at its begin
-        only; a word without a begin never. O(log n).
+        only; a word without a begin never. O(log n); the first time O(n).
         """
 
     def text(self, start: int = 0, stop: int | None = None) -> str:

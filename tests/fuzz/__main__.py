@@ -1,7 +1,9 @@
-# `python -m tests.fuzz [scan|partials|files ...] [--seconds S | --payloads N] [--seed K] [--jobs J] [--only N]`
+# `python -m tests.fuzz [scan|partials|files|bytes ...] [--seconds S | --payloads N] [--seed K] [--jobs J] [--only N]
+# [--keep]`
 #
 # Knows: numbers of cases, clocks, processes. Must not know: what a case is. Exits 1 on the first wrong verdict of each
-# mode and prints it shrunk; `--only N` reads just that case again.
+# mode and prints it shrunk; `--only N` reads just that case again. (Those of `bytes` depend on what came
+# before: they are printed whole, and the same seed with as many jobs comes to the same case.)
 
 from __future__ import annotations
 
@@ -11,17 +13,18 @@ import sys
 import time
 from collections import Counter
 
-from . import judge, twins
+from . import judge, twins, wires
 
-MODES = ("scan", "partials", "files")
+MODES = ("scan", "partials", "files", "bytes")
 STRIDE = 10**9  # cases of one seed
 
 
 def work(
-    name: str, seed: int, first: int, step: int, seconds: float | None, wanted: int | None, only: int | None = None
+    name: str, seed: int, first: int, step: int, seconds: float | None, wanted: int | None, only: int | None = None,
+    keep: bool = False,
 ) -> tuple[Counter[str], str | None]:
     """Cases first, first + step, ... until the time or the number of mutated payloads is up; (counts, failure)."""
-    mode = judge.mode(name)
+    mode = wires.Bytes() if name == "bytes" else judge.mode(name)
     started = told = time.monotonic()
     done, number = 0, first if only is None else only
     while True:
@@ -35,6 +38,8 @@ def work(
         now = time.monotonic()
         over = now - started > seconds if seconds is not None else False
         if over or (wanted is not None and done >= wanted) or only is not None:
+            if keep and isinstance(mode, wires.Bytes):
+                mode.keep()
             return mode.counts, None
         if now - told > 5:
             told = now
@@ -44,12 +49,13 @@ def work(
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("modes", nargs="*", metavar="mode", help="any of scan, partials, files; all of them without")
+    parser.add_argument("modes", nargs="*", metavar="mode", help=f"any of {', '.join(MODES)}; all of them without")
     parser.add_argument("--seconds", type=float, help="for each mode (default 20)")
     parser.add_argument("--payloads", type=int, help="mutated payloads for each mode, instead of a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--only", type=int, help="just this case of the seed")
+    parser.add_argument("--keep", action="store_true", help="add what bytes found to its corpus (with one job)")
     options = parser.parse_args()
     if unknown := set(options.modes) - set(MODES):
         parser.error(f"unknown mode {', '.join(sorted(unknown))}; there are {', '.join(MODES)}")
@@ -60,7 +66,8 @@ def main() -> int:
     failed = False
     for name in options.modes or MODES:
         jobs = [
-            (name, options.seed, first, options.jobs, seconds, wanted, options.only) for first in range(options.jobs)
+            (name, options.seed, first, options.jobs, seconds, wanted, options.only, options.keep and options.jobs == 1)
+            for first in range(options.jobs)
         ]
         started = time.monotonic()
         if options.jobs == 1 or options.only is not None:

@@ -46,6 +46,8 @@ ANSWERS: dict[str, tuple[bytes, int]] = {
     "event_lines": (GOOD, 4),
     "decompressed": (sized(ZIPPED, kind=b"text/event-stream", more=b"Content-Encoding: gzip\r\n"), len(ONE)),
 }
+
+
 def files_of(server: Server) -> Task:
     url = f"http://127.0.0.1:{server.port}/r.json?Signature=s"
     return Task("t-1", "SUCCEEDED", subtasks=(Subtask(URL, "SUCCEEDED", url),))

@@ -58,7 +58,7 @@ async def connect(host: str, port: int, local_address: str | None, options: list
         raise error or OSError
     finally:
         for task in trying:
-            if not task.cancel() and task.exception() is None:
+            if not (task.cancel() or task.cancelled() or task.exception()):
                 task.result().close()
 
 
@@ -176,7 +176,10 @@ class Connection(asyncio.Protocol):
         self._keep(self._decrypted(early, len(self._layers) - 1))
 
     def readable(self) -> bool:
-        """A read would not wait. On an idle connection that means its end, or bytes that belong to no request."""
+        """A read would not wait. On an idle connection that means its end, or bytes that belong to no request; or that
+        the event loop it belongs to is not the one that runs."""
+        if self._loop is not asyncio.get_running_loop():
+            return True
         if self._received or self._ended or self._transport.is_closing():
             return True
         descriptor = self._transport.get_extra_info("socket").fileno()
@@ -335,7 +338,10 @@ class Connection(asyncio.Protocol):
 
     def _socket(self) -> socket.socket:
         # The transport's own hides what is needed here.
-        sock: socket.socket = self._transport.get_extra_info("socket").dup()
+        hiding = self._transport.get_extra_info("socket")
+        if hiding is None:  # uvloop has closed it with the event loop
+            raise OSError
+        sock: socket.socket = hiding.dup()
         return sock
 
 

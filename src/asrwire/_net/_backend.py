@@ -241,7 +241,7 @@ class AsyncTap(_Tap):
 
     def __del__(self) -> None:
         # The event loop keeps a connection of ours that nobody else knows any more; httpcore's close themselves.
-        for inner in self.streams:
+        for inner in self.streams[:1]:  # which any TLS is a part of
             if isinstance(inner, Connection):
                 warnings.warn("a connection was let go of unclosed", ResourceWarning, stacklevel=2, source=self)
                 inner.forget()
@@ -256,13 +256,15 @@ class AsyncTap(_Tap):
         exchange.connecting()
         trio = sys.modules.get("trio")
         on_trio = trio is not None and trio.lowlevel.in_trio_task()
-        inner: Any
+        inner: Any = None
         try:
             with anyio.fail_after(exchange.left()) as self._connecting:
                 if on_trio:
                     inner = await self.http.TrioBackend().connect_tcp(host, port, None, local_address, options)
                 else:
                     inner = await connect(host, port, local_address, options)
+            if inner is None:  # interrupted
+                raise ConnectionAbortedError
         except Exception as error:
             raise exchange.fault(error) from None
         finally:

@@ -1,8 +1,7 @@
 # What the HTTP module may log of our exchanges: not the response head, whose fields can echo a key or hold a signature.
 #
 # Knows: that httpcore and httpcore2 log each step at DEBUG, with what it returned or raised. Must not know: anything of
-# requests.
-# Only records of our own exchanges are cut: others in the process may want theirs whole.
+# requests. Only records of our own exchanges are cut: others in the process may want theirs whole.
 
 from __future__ import annotations
 
