@@ -739,7 +739,8 @@ def test_one_tls_context_made_once_and_late(colour: Colour, monkeypatch: pytest.
 
     with Server(sized(b'{"output":{"text":"hi"}}'), tls=True) as server:
         if colour.name == "sync":
-            with Client(KEY, base_url=server.base_url, timeouts=LONG, http=httpcore) as client, ThreadPoolExecutor(5) as threads:
+            it = Client(KEY, base_url=server.base_url, timeouts=LONG, http=httpcore)
+            with it as client, ThreadPoolExecutor(5) as threads:
                 assert made == []
                 list(threads.map(lambda _: client.transcribe(URL, model=MODEL), range(5)))
         else:
