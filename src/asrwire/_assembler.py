@@ -43,7 +43,7 @@ class Assembler(Books):
     @property
     def sentences(self) -> tuple[Sentence, ...]:
         """Finals in the order handed out (an amended one keeps its place), then the open ones."""
-        return (*self.finals.values(), *(open_.sentence for open_ in self.open.values()))
+        return (*self.finals.values(), *(open_.sentence for open_ in list(self.open.values())))
 
     @property
     def has_open(self) -> bool:

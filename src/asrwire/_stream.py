@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -60,7 +61,7 @@ class ResultStream:
         HTTPStatusError: ``http_status`` is outside 2xx (from `receive_eof`).
         ContentTypeError: the body is neither an event stream nor JSON.
         LimitExceeded: an event or body is larger than its bound.
-        Closed: data after the end.
+        Closed: data after the end, or from a second thread while one reads.
 
     Every error carries ``output`` (the updates that call had found) and ``partial`` (the transcript so far). After one,
     `receive_data` raises it again, and `receive_eof` returns what was open.
@@ -90,6 +91,7 @@ class ResultStream:
         self._error: ASRWireError | None = None
         self._ended = False
         self._reason: str | None = None
+        self._turn = threading.RLock()  # held by the thread that reads
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a stream holds a place in a body: it is neither copied nor pickled")
@@ -100,6 +102,17 @@ class ResultStream:
         """Takes the next bytes of the body; returns the updates they complete."""
         if isinstance(data, str):
             raise TypeError("receive_data() takes bytes, not str")
+        self._take_turn()
+        try:
+            return self._receive(data)
+        finally:
+            self._turn.release()
+
+    def _take_turn(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            raise Closed("this stream is in use: one thread reads a stream")
+
+    def _receive(self, data: bytes | bytearray | memoryview) -> list[Update]:
         if self._error is not None:
             raise self._error._again() from None
         if self._ended:
@@ -125,8 +138,13 @@ class ResultStream:
         A stream that merely ended early is no error here: its open sentences are `Incomplete` and
         ``transcript.complete`` is False. Only a whole body that is wrong in itself raises (JSON is decoded here).
         """
-        if self._ended:
-            return []
+        self._take_turn()
+        try:
+            return [] if self._ended else self._receive_eof(error)
+        finally:
+            self._turn.release()
+
+    def _receive_eof(self, error: BaseException | None) -> list[Update]:
         updates: list[Update] = []
         error, unfinished = error if error is not None else self._error, False
         try:
@@ -496,7 +514,11 @@ class ResultStream:
     @property
     def transcript(self) -> Transcript:
         """Everything received so far: finals in the order handed out, then what is open."""
-        self._read_passed()
+        if self._turn.acquire(blocking=False):  # else another thread reads, and the books are its
+            try:
+                self._read_passed()
+            finally:
+                self._turn.release()
         known, sentences, complete = self._known, self._sentences.sentences, self._ended and self._reason is None
         if self._text_only and self._text.text:
             sentences = (self._text_sentence or self._said(False),)
