@@ -498,11 +498,11 @@ class Soak:
         """After all rounds: few were late, and no round of a colour holds more than its second (the first fills
         caches)."""
         assert self.kinds["late"] <= LATE * self.calls, self.kinds
-        if len(self.grown) >= 9:
-            for colour in range(3):
-                rounds = self.grown[colour::3]
-                assert rounds[-1][0] < rounds[1][0] * 1.02 + 2000, f"blocks of memory: {rounds}"
-                assert rounds[-1][1] < rounds[1][1] + 24 * 2**20, f"bytes of the process: {rounds}"
+        for colour in range(3):
+            rounds = self.grown[colour::3]
+            first, some = (rounds[1], 1.02) if len(rounds) > 2 else (rounds[0], 1.1)
+            assert rounds[-1][0] < first[0] * some + 2000, f"blocks of memory: {rounds}"
+            assert rounds[-1][1] < first[1] + 32 * 2**20, f"bytes of the process: {rounds}"
 
 
 @contextmanager
@@ -651,11 +651,12 @@ def soak(arguments: argparse.Namespace) -> None:
     it.run(arguments.seconds)
     it.check()
     kinds = ", ".join(f"{kind or 'complete'} {count}" for kind, count in it.kinds.most_common())
-    mib = [size / 2**20 for _, size in it.grown]
+    mib, blocks = [size / 2**20 for _, size in it.grown], ", ".join(f"{blocks}" for blocks, _ in it.grown[-6:])
     print(
         f"{it.calls} streams, {arguments.streams} at once, {it.faults.total()} faults of {len(it.faults)} kinds: "
         f"every outcome is what was sent ({kinds}); memory {mib[min(3, len(mib) - 1)]:.0f} MiB after the first rounds, "
-        f"{mib[-1]:.0f} MiB after {len(mib)}; no socket left; {time.monotonic() - begun:.0f} s"
+        f"{mib[-1]:.0f} MiB after {len(mib)} (blocks at the end of each: {blocks}); no socket left; "
+        f"{time.monotonic() - begun:.0f} s"
     )
 
 
