@@ -7,9 +7,8 @@ the service sent none (never -1).
 from typing import Any, ClassVar, Literal, Self, final
 from typing import Final as Fixed
 
-from typing_extensions import disjoint_base
+__pyx_capi__: dict[str, object]  # what the other extensions call
 
-@disjoint_base
 class _Value:
     __match_args__: ClassVar[tuple[str, ...]]
     def __eq__(self, other: object, /) -> bool: ...
