@@ -186,10 +186,10 @@ def test_check_follows_each_channel_through_its_sentences() -> None:
 
 def test_subtitles() -> None:
     assert WHOLE.to_srt() == (
-        "1\n00:00:00,100 --> 00:00:00,900\nHello world.\n\n2\n00:00:00,300 --> 00:00:00,400\nYes.\n"
-    )
+        "1\n00:00:00,100 --> 00:00:00,900\nHello world.\nYes.\n"
+    ), "Yes is said within Hello world"
     assert WHOLE.to_vtt() == (
-        "WEBVTT\n\n00:00:00.100 --> 00:00:00.900\n<v Speaker 0>Hello world.\n\n00:00:00.300 --> 00:00:00.400\nYes.\n"
+        "WEBVTT\n\n00:00:00.100 --> 00:00:00.900\n<v Speaker 0>Hello world.</v>\nYes.\n"
     )
     assert CUT.to_srt().endswith("\n00:00:01,000 --> 00:00:01,100\nAnd\n")
 
