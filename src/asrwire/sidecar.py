@@ -30,7 +30,7 @@ class Sidecar:
 
     What is written grows with the square of the sentences: 1 GB in all for the 5,000 of twelve hours. Subtitles are
     otherwise only added to; txt, json and ndjson are made anew each time, which for hours of speech is better left to
-    the end. Writing blocks, for as long as the disk takes.
+    the end. Writing blocks, for as long as the disk takes; on Windows it fails while a reader holds the file open.
 
     Args:
         path: the file; replaced if it exists.
