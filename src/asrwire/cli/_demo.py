@@ -23,8 +23,9 @@ from .._client import Client
 from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
 from .._transcript import Transcript
 from ..emulator import DEFAULT_SCRIPT, Emulator, Script
+from ..formats import columns
 from . import _terminal
-from ._captions import Captions, Span, columns, finished, speaker, time_range
+from ._captions import Captions, Span, finished, speaker, time_range
 
 MODEL = "fun-asr-realtime"
 SCRIPT = DEFAULT_SCRIPT
