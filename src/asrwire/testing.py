@@ -1,9 +1,6 @@
-"""Fixtures for pytest, for suites that ask for them in their root ``conftest.py``::
+"""Fixtures for pytest, for suites whose root ``conftest.py`` asks for them: ``pytest_plugins = ["asrwire.testing"]``.
 
-    pytest_plugins = ["asrwire.testing"]
-
-``asr_emulator`` is a running `asrwire.emulator.Emulator`, closed after the test. The marker of the same name has its
-arguments, the nearest one counts, and paths are looked for beside the test's file::
+Paths are looked for beside the test's file; of several markers the nearest counts::
 
     @pytest.mark.asr_emulator("answer.sse", faults=["cut:events=3"], seed=7)
     def test_a_cut(asr_emulator):
