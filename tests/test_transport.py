@@ -530,6 +530,7 @@ def test_a_place_costs_the_same_however_many_there_are() -> None:
         assert len(book._queue) == count - 2
         return counted
 
+    steps(10)  # from Python 3.12 on a function's instructions are counted only after its first call under a tracer
     assert steps(10) == steps(1000)
 
 
