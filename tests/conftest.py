@@ -1,5 +1,5 @@
-# For every test: the process's quota of retries is whole, whatever the tests before it did. And how a suite is run:
-# in any order, twice in one process, with another HTTP module.
+# For every test: the process's quota of retries is whole, whatever the tests before it did, and retries do not keep it
+# waiting. And how a suite is run: in any order, twice in one process, with another HTTP module.
 #
 # Knows: pytest's hooks, the one place where the library chooses its HTTP module. Must not know: any test.
 
@@ -52,6 +52,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture(autouse=True)
 def _whole_quota() -> None:
     _retry.QUOTA.tokens = _retry.Quota.SIZE
+
+
+@pytest.fixture(autouse=True)
+def _soon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over sockets, what is sent again is sent soon: how long is waited is a matter of numbers, in test_retry.py."""
+    if request.node.get_closest_marker("transport"):
+        monkeypatch.setattr(_retry, "BASE", 0.01)
 
 
 @pytest.fixture(autouse=True)
