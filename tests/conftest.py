@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import random
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -28,9 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.random_order = str(random.randrange(10**6))
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    seed = config.getoption("--random-order")
-    return None if seed is None else f"order: --random-order {seed}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    name, seed = config.getoption("--http"), config.getoption("--random-order")
+    return [f"http: {name} {version(name)}", *([] if seed is None else [f"order: --random-order {seed}"])]
 
 
 @pytest.hookimpl(trylast=True)
