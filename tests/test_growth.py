@@ -1,8 +1,8 @@
 # Growth is linear in every direction, by counting work and not seconds: whatever is read, twice as much of it costs
 # twice the bytecode, calls and memory. `python -m benchmarks.counted` counts the instructions of the parts in C.
 #
-# Knows: how to count what an interpreter does. Must not know: how the work is done. Bytecodes count Python's loops,
-# calls into C count what they start; what grows inside C shows in the bytes it holds, and in benchmarks/counted.py.
+# Knows: what is to be in proportion. Must not know: how the work is done. Bytecodes count Python's loops, calls into C
+# count what they start; what grows inside C shows in the bytes it holds, and in benchmarks/counted.py.
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import gc
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -21,6 +19,7 @@ from asrwire._sse import EventStreamParser
 from asrwire._stream import ResultStream
 from benchmarks import counted
 from benchmarks.counted import LOOPS, Loop
+from tests.bytecodes import count
 
 WITHIN = 0.05
 
@@ -33,36 +32,11 @@ def reader(request: pytest.FixtureRequest) -> Iterator[bool]:
 
 
 def bytecodes(run: Callable[[bytes], object], data: bytes) -> int:
-    """How many bytecodes of Python the work takes, and how many calls into C."""
-    executed = 0
-
-    def local(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal executed
-        executed += event == "opcode"
-        return local
-
-    def start(frame: FrameType, event: str, argument: Any) -> Any:
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        return local
-
-    def profile(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal executed
-        executed += event == "c_call"
-
-    tracing, profiling = sys.gettrace(), sys.getprofile()
-    sys.setprofile(profile)
-    sys.settrace(start)
-    try:
-        run(data)
-    finally:
-        sys.settrace(tracing)
-        sys.setprofile(profiling)
-    return executed
+    return count(lambda: run(data))[1]
 
 
 def worked(run: Callable[[bytes], object], inputs: list[bytes]) -> tuple[int, ...]:
-    """Bytecodes of each input. The first is run once more, before: imports, and from Python 3.12 on a function's
-    bytecodes are counted only after its first call under a tracer."""
+    """Bytecodes of each input. The first is run once more, before: imports, and the first call of each function."""
     bytecodes(run, inputs[0])
     return tuple(bytecodes(run, data) for data in inputs)
 
