@@ -38,6 +38,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed = config.getoption("--random-order")
     if seed is not None:
+        items.sort(key=lambda item: item.nodeid)  # cases that come from sets are in another order in each process
         random.Random(seed).shuffle(items)
     if config.getoption("--twice"):
         items += items
