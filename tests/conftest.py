@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib
 import random
 from importlib.metadata import version
@@ -43,12 +42,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         random.Random(seed).shuffle(items)
     if config.getoption("--twice"):
         items += items
-
-
-def pytest_collection_finish() -> None:
-    # Thousands of tests are a heap that every collection would walk through, and many tests collect.
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
