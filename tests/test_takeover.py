@@ -302,6 +302,32 @@ def test_every_way_to_the_peer(name: str, way: str, http: types.ModuleType) -> N
         assert len(server.requests) == 3
 
 
+def test_a_network_stream_of_somebodys_own_is_read_through(http: types.ModuleType) -> None:
+    seen: list[bytes] = []
+
+    class Recording(http.NetworkStream):  # type: ignore[name-defined,misc]
+        def __init__(self, inner: Any) -> None:
+            self.write, self.close, self.get_extra_info = inner.write, inner.close, inner.get_extra_info
+            self.inner = inner
+
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            seen.append(self.inner.read(max_bytes, timeout))
+            return seen[-1]
+
+    class Backend(http.SyncBackend):  # type: ignore[name-defined,misc]
+        def connect_tcp(self, *arguments: Any) -> Recording:
+            return Recording(super().connect_tcp(*arguments))
+
+    async def scenario() -> None:
+        module = types.SimpleNamespace(**{**vars(http), "SyncBackend": Backend})
+        async with Colour("sync").client(server, http=module) as client:
+            assert await listen(client) == (BOTH, None)
+
+    with Server(GOOD) as server:
+        Colour("sync").run(scenario)
+    assert b"".join(seen) == GOOD
+
+
 @pytest.mark.parametrize("name", LOOPS)
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 def test_megabytes_either_way(name: str, tls: bool) -> None:
