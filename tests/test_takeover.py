@@ -462,6 +462,36 @@ def test_what_came_before_a_broken_record_is_handed_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOOPS)
+def test_the_next_response_is_not_given_to_a_read_that_was_cancelled(name: str) -> None:
+    go_on = threading.Event()
+
+    def answer(peer: Peer) -> None:
+        while peer.request() is not None:
+            peer.send(CHUNKED + chunk(ONE))
+            assert go_on.wait(HANG)
+            peer.send(chunk(TWO) + END)
+
+    async def scenario() -> None:
+        async with Colour(name).client(server) as client:
+            async with client.stream(URL, model=MODEL) as stream:
+                assert (await stream.__anext__()).sentence.text == "one"
+                with anyio.move_on_after(0.01) as scope:
+                    await stream.__anext__()
+                assert scope.cancelled_caught
+                connection = stream._current.channel.slot.connection.tap.streams[-1]
+                go_on.set()
+                while not connection._received:  # before anybody reads on
+                    await anyio.sleep(0.001)
+                assert [update.sentence.text async for update in stream] == ["two"]
+            assert idle(client) == 1
+            assert await listen(client) == (BOTH, None)
+
+    with Server(answer, raw=True) as server:
+        Colour(name).run(scenario)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("name", LOOPS)
 @pytest.mark.parametrize("way", ["tcp", "tls", "http2"])
 def test_cancelled_at_every_turn_of_the_loop(name: str, way: str) -> None:
     """Turn by turn, until one call comes through: nothing stays open, and the places are free."""

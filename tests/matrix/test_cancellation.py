@@ -385,9 +385,9 @@ def test_a_child_has_nothing_of_its_parents_connections() -> None:
 
 FORKED_TASK = """
 import asyncio, os, socket, trio
-from asrwire import AsyncClient, Closed
+from asrwire import AsyncClient, Closed, Timeouts
 async def main():
-    client = AsyncClient("sk-0123456789", base_url={url!r})
+    client = AsyncClient("sk-0123456789", base_url={url!r}, timeouts=Timeouts(head=60, idle=120))
     stream = client.stream({audio!r}, model={model!r})
     await stream.__aenter__()
     texts = [(await stream.__anext__()).sentence.text]
