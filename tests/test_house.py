@@ -26,10 +26,10 @@ FLOORS = [
     ["_errors", "_sse", "_chunked", "_scan"],
     ["_limits", "_model", "_books", "_timeline"],
     [
-        "_decode", "_assembler", "_direct", "_codes", "_audio", "_task", "_options", "_requests", "_retry", "formats",
-        "_transcript", "_sentences", "_files",
+        "_masks", "_decode", "_assembler", "_ledger", "_asrcap", "_direct", "_codes", "_audio", "_task", "_options",
+        "_requests", "_retry", "formats", "_transcript", "_sentences", "_files",
     ],
-    ["_stream", "_talk", "_single", "_many", "_tasks", "_net"],
+    ["_stream", "_talk", "_single", "_many", "_tasks", "_net", "capture"],
     ["_tasks_client", "_client"],
     ["__init__"],
     ["emulator", "cli", "__main__"],
