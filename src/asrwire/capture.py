@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from ._asrcap import (
     MAGIC,
@@ -284,16 +284,16 @@ class Recorder:
         self._begun = time.monotonic()
         self._over = False
         if path is not None:
-            recorded = datetime.now(UTC).isoformat(timespec="milliseconds")
             try:
-                with open(path, "wb") as file:
-                    file.write(header_line(recorded))
+                with open(path, "ab"):  # not yet emptied: nothing is sent where this fails
+                    pass
             except (OSError, ValueError) as error:
                 raise ConfigError(f"cannot write {os.fspath(path)!r}: {_reason(error)}") from None
 
     def interrupted(self) -> None:
-        """Say in the capture that whoever recorded it went away, unless it has ended."""
-        self._failed(Closed("interrupted"))
+        """Say in the capture that whoever recorded it went away, unless it has ended, or has not begun."""
+        if self._exchange is not None:
+            self._failed(Closed("interrupted"))
 
     # -- what a call tells -----------------------------------------------------------------------------------------
 
@@ -303,6 +303,8 @@ class Recorder:
         told = [value for name, value in fields if is_credential(name) and not name.lower().startswith("x-dashscope-")]
         self._secrets = (key, *told)
         self._mask = Mask(self._secrets)
+        if self._exchange is None:
+            self._write(header_line(datetime.now(UTC).isoformat(timespec="milliseconds")), "wb")
         self._exchange, self._begun, self._over = exchange, time.monotonic(), False
         self.ledger = Ledger()
         names = tuple(name for name, _ in fields)
@@ -351,11 +353,11 @@ class Recorder:
     def _text(self, text: str) -> str:
         return Mask(self._secrets).feed(text.encode("utf-8", "replace"), last=True).decode("utf-8", "replace")
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, mode: Literal["ab", "wb"] = "ab") -> None:
         if self._path is None or self.error is not None:
             return
         try:
-            with open(self._path, "ab") as file:  # anew each time: nothing to close, wherever a call ends
+            with open(self._path, mode) as file:  # anew each time: nothing to close, wherever a call ends
                 file.write(line)
         except OSError as error:
             self.error = error
