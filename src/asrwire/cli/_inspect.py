@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from typing import Any
 
@@ -126,16 +127,16 @@ def _exchange(capture: Capture, transcript: Transcript, error: ASRWireError | No
 
 
 def _latency(ledger: Ledger) -> list[tuple[str, str]]:
-    lags = sorted(one.lag for one in ledger.sentences if one.lag is not None)
+    lags = [one.lag for one in ledger.sentences if one.lag is not None]
+    sending = "-" if ledger.sending is None else f"{_ms(ledger.sending)}, before 0"
     rows = [
-        ("connected and sent", None if ledger.sending is None else -ledger.sending),
         ("response head", ledger.head),
         ("first byte", ledger.first_byte),
         ("first partial", ledger.first_partial),
         ("end", ledger.ended),
     ]
-    told = [(name, "-" if ms is None else f"{_ms(abs(ms))} before that" if ms < 0 else _ms(ms)) for name, ms in rows]
-    middle = f"median {_ms(lags[len(lags) // 2])}, longest {_ms(lags[-1])}" if lags else "-"
+    told = [("connecting, sending", sending), *((name, "-" if ms is None else _ms(ms)) for name, ms in rows)]
+    middle = f"median {_ms(statistics.median(lags))}, longest {_ms(max(lags))}" if lags else "-"
     return [*told, ("finalisation lag", middle)]
 
 

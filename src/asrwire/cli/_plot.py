@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+import statistics
 import warnings
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,6 +16,7 @@ from .._assembler import Update
 from .._errors import ConfigError
 from .._model import Amended, Partial, TextDelta
 from .._model import Final as FinalUpdate
+from .._timeline import needs_space
 from ..capture import STALL, Capture, Ledger
 
 _INK, _FAINT, _GRID, _BAND = "#1f2933", "#7b8794", "#e4e7eb", "#f5f7fa"
@@ -22,9 +25,12 @@ _ROW: Final = 0.235  # inches
 _TALLEST: Final = 45.0  # inches; where there are more words than fit, they lose their names
 # With Han and kana, if they are installed; an .svg leaves that to whoever looks at it.
 _FONTS: Final = (
-    "DejaVu Sans", "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Hiragino Sans GB",
-    "Microsoft YaHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Arial Unicode MS",
+    "DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK TC", "Noto Sans SC", "Source Han Sans SC",
+    "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei",
+    "Droid Sans Fallback", "Arial Unicode MS",
 )  # fmt: skip
+_PIECES: Final = re.compile(r"\s+|\S+\s*")
+_WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(slots=True)
@@ -45,20 +51,25 @@ class Lane:
     runs: list[Run] = field(default_factory=list)
     standing: list[Run] = field(default_factory=list)
 
-    def update(self, text: str, kept: int, ms: float) -> None:
-        """The first `kept` characters stand as they did, the others are new."""
-        at = 0
-        for place, run in enumerate(self.standing):
-            if at + len(run.text) > kept:
-                self._take_back(place, kept - at, ms)
-                break
-            at += len(run.text)
-        fresh = text[kept:]
-        if fresh.strip() and (any(map(str.isalnum, fresh)) or not self.standing):
-            self.standing.append(Run(fresh, ms))
-            self.runs.append(self.standing[-1])
-        elif self.standing:  # what is no word goes with the one before it
-            self.standing[-1].text += fresh
+    def update(self, text: str, ms: float) -> None:
+        """The sentence says `text` now. Words are whole: one that changed inside is another, one that grew is not."""
+        before = "".join([run.text for run in self.standing])
+        kept = next(
+            (i for i, (a, b) in enumerate(zip(before, text, strict=False)) if a != b), min(len(before), len(text))
+        )
+        grown = _WORD.match(text, kept) if kept == len(before) and _inside_word(text, kept) else None
+        if grown:
+            self.standing[-1].text += grown[0]
+            kept = grown.end()
+        while not grown and (_inside_word(before, kept) or _inside_word(text, kept)):
+            kept -= 1
+        self._take_back(kept, ms)
+        for fresh in _PIECES.findall(text[kept:]):
+            if any(map(str.isalnum, fresh)) or not self.standing:
+                self.standing.append(Run(fresh, ms))
+                self.runs.append(self.standing[-1])
+            else:  # what is no word goes with the one before it
+                self.standing[-1].text += fresh
 
     def settle(self, stable: int, ms: float) -> None:
         at = 0
@@ -71,17 +82,20 @@ class Lane:
         for run in self.standing:
             run.final = ms if run.final is None else run.final
 
-    def _take_back(self, place: int, kept: int, ms: float) -> None:
-        cut, *others = self.standing[place:]
-        del self.standing[place:]
-        if kept:
-            rest = Run(cut.text[kept:], cut.shown, cut.settled, cut.final)
-            cut.text = cut.text[:kept]
-            self.standing.append(cut)
-            if any(map(str.isalnum, rest.text)):
-                self.runs.insert(next(i for i, run in enumerate(self.runs) if run is cut) + 1, rest)
-            cut = rest
-        for run in (cut, *others):
+    def _take_back(self, kept: int, ms: float) -> None:
+        lost: list[Run] = []
+        while self.standing and (size := sum(len(run.text) for run in self.standing)) > kept:
+            last = self.standing.pop()
+            left = kept - (size - len(last.text))
+            if left > 0:  # of characters that came together, without spaces: the row of what is lost keeps all of them
+                whole = Run(last.text, last.shown, last.settled, last.final)
+                last.text = last.text[:left]
+                self.standing.append(last)
+                if any(map(str.isalnum, whole.text[left:])):
+                    self.runs.insert(next(i for i, run in enumerate(self.runs) if run is last) + 1, whole)
+                last = whole
+            lost.append(last)
+        for run in lost:
             run.changed = ms
 
 
@@ -99,7 +113,9 @@ class Trail:
     def take(self, update: Update, ms: float) -> None:
         """An update that came at ``ms``."""
         if isinstance(update, TextDelta):
-            self._lane(0).update("\0" * update.offset + update.text, update.offset, ms)
+            lane = self._lane(0)
+            said = "".join([run.text for run in lane.standing])
+            lane.update(said[: update.offset] + update.text, ms)
             return
         lane, text = self._lane(update.sentence.index), update.sentence.text
         if isinstance(update, Amended):
@@ -107,9 +123,7 @@ class Trail:
                 other = self._lanes.pop(replaced.index, Lane())
                 lane.runs += other.runs
                 lane.standing += other.standing
-        standing = "".join([run.text for run in lane.standing])
-        kept = next((i for i, (a, b) in enumerate(zip(standing, text, strict=False)) if a != b), None)
-        lane.update(text, min(len(standing), len(text)) if kept is None else kept, ms)
+        lane.update(text, ms)
         if isinstance(update, Partial):
             lane.settle(update.stable, ms)
         elif isinstance(update, FinalUpdate | Amended):
@@ -164,7 +178,7 @@ def _figure(kind: Any, trail: Trail, capture: Capture, ledger: Ledger) -> Any:
     main = figure.add_axes((left, (bottom + strip + 0.12) / height, wide, words / height))
     reads = figure.add_axes((left, bottom / height, wide, strip / height), sharex=main)
     known = [ms for ms in (ledger.head, ledger.ended, *(read.ms for read in capture.reads[-1:])) if ms is not None]
-    end = max([1.0, *known])
+    end: float = max([1.0, *known])
     unit, name = (1000.0, "s") if end >= 2000 else (1.0, "ms")
     main.set_xlim(-0.06 * end / unit, 1.02 * end / unit)
     main.set_ylim(max(count, 1) - 0.2, -0.8)
@@ -241,12 +255,12 @@ def _draw_head(figure: Any, height: float, left: float, wide: float, capture: Ca
     line2d = import_module("matplotlib.lines").Line2D
     request = capture.request
     title = (request.model if request else None) or "Recognition stream"
-    lags = sorted(one.lag for one in ledger.sentences if one.lag is not None)
+    lags = [one.lag for one in ledger.sentences if one.lag is not None]
     facts = [
         f"first partial {ledger.first_partial:.0f} ms" if ledger.first_partial is not None else "",
-        f"median finalisation lag {lags[len(lags) // 2]:.0f} ms" if lags else "",
-        f"{ledger.revisions} revisions, flicker {ledger.flicker:.1%}",
-        f"{len(ledger.stalls)} stalls over {STALL / 1000:g} s" if ledger.stalls else "",
+        f"median finalisation lag {statistics.median(lags):.0f} ms" if lags else "",
+        f"{_count(ledger.revisions, 'revision')}, flicker {ledger.flicker:.1%}",
+        f"{_count(len(ledger.stalls), 'stall')} over {STALL / 1000:g} s" if ledger.stalls else "",
         f"ended by {ledger.end}" if ledger.end not in (None, "eof") else "",
         "cut off" if capture.end is None else "",
     ]
@@ -265,3 +279,14 @@ def _draw_head(figure: Any, height: float, left: float, wide: float, capture: Ca
         *zip(*keys, strict=True), loc="upper right", bbox_to_anchor=(left + wide, 1 - 0.2 / height), ncols=len(keys),
         frameon=False, handlelength=1.4, columnspacing=1.3, fontsize=9,
     )  # fmt: skip
+
+
+def _inside_word(text: str, at: int) -> bool:
+    if not 0 < at < len(text):
+        return False
+    left, right = text[at - 1], text[at]
+    return left.isalnum() and right.isalnum() and needs_space(left, right)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
