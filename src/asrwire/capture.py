@@ -370,6 +370,8 @@ class _Recorded(ResultStream):
         recorder.ledger.issues = self.issues
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Update]:
+        if not data:  # of a body beside an error status
+            return super().receive_data(data)
         ms = self._recorder._received(bytes(data))
         updates: list[Update] = []
         try:

@@ -55,7 +55,10 @@ def _inspect(args: argparse.Namespace) -> int:
     if trail is not None:
         from ._plot import draw
 
-        draw(args.plot, trail, capture, ledger)
+        if not draw(args.plot, trail, capture, ledger):
+            print(
+                "asrwire: no font here has all of the characters; an .svg takes those of its viewer", file=sys.stderr
+            )
     if args.json:
         print(orjson.dumps(_fields(capture, ledger, transcript, error)).decode(), flush=True)
     else:

@@ -74,9 +74,9 @@ class Lane:
     def settle(self, stable: int, ms: float) -> None:
         at = 0
         for run in self.standing:
-            at += len(run.text)
-            if at <= stable and run.settled is None:
+            if at + len(run.text.rstrip()) <= stable and run.settled is None:
                 run.settled = ms
+            at += len(run.text)
 
     def finish(self, ms: float) -> None:
         for run in self.standing:
@@ -136,8 +136,9 @@ class Trail:
 # == drawing ===========================================================================================================
 
 
-def draw(path: Path, trail: Trail, capture: Capture, ledger: Ledger) -> None:
-    """Draw it as an image of the kind that the path's suffix names. Raises ConfigError."""
+def draw(path: Path, trail: Trail, capture: Capture, ledger: Ledger) -> bool:
+    """Draw it as an image of the kind that the path's suffix names. Returns whether the fonts here have all of its
+    characters. Raises ConfigError."""
     try:
         matplotlib, figures, fonts = (import_module(f"matplotlib{part}") for part in ("", ".figure", ".font_manager"))
     except ImportError:
@@ -158,13 +159,14 @@ def draw(path: Path, trail: Trail, capture: Capture, ledger: Ledger) -> None:
         "svg.hashsalt": "asrwire",
         "pdf.fonttype": 42,
     }
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         figure = _figure(figures.Figure, trail, capture, ledger)
         try:
             figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if suffix == ".svg" else None)
         except OSError as error:
             raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    return suffix == ".svg" or not any("missing from" in str(warning.message) for warning in warned)
 
 
 def _figure(kind: Any, trail: Trail, capture: Capture, ledger: Ledger) -> Any:
