@@ -128,7 +128,7 @@ def statements(path: Path) -> int:
 
 def test_floors_0_to_5_stay_small() -> None:
     lines = sum(statements(p) for p in sources() if PLACE[room(p)][0] <= 5)
-    assert lines < 8000, f"floors 0-5 have {lines} logical lines"
+    assert lines < 8600, f"floors 0-5 have {lines} logical lines"
 
 
 def run(code: str) -> str:
