@@ -1,5 +1,5 @@
-# For every test: the process's quota of retries is whole, whatever the tests before it did. And how a suite is run:
-# in any order, twice in one process, with another HTTP module.
+# For every test: the process's quota of retries is whole, whatever the tests before it did, and retries do not keep it
+# waiting. And how a suite is run: in any order, twice in one process, with another HTTP module.
 #
 # Knows: pytest's hooks, the one place where the library chooses its HTTP module. Must not know: any test.
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import random
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -28,15 +29,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.random_order = str(random.randrange(10**6))
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    seed = config.getoption("--random-order")
-    return None if seed is None else f"order: --random-order {seed}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    name, seed = config.getoption("--http"), config.getoption("--random-order")
+    return [f"http: {name} {version(name)}", *([] if seed is None else [f"order: --random-order {seed}"])]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed = config.getoption("--random-order")
     if seed is not None:
+        items.sort(key=lambda item: item.nodeid)  # cases that come from sets are in another order in each process
         random.Random(seed).shuffle(items)
     if config.getoption("--twice"):
         items += items
@@ -52,6 +54,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture(autouse=True)
 def _whole_quota() -> None:
     _retry.QUOTA.tokens = _retry.Quota.SIZE
+
+
+@pytest.fixture(autouse=True)
+def _soon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over sockets, what is sent again is sent soon: how long is waited is a matter of numbers, in test_retry.py."""
+    if request.node.get_closest_marker("transport"):
+        monkeypatch.setattr(_retry, "BASE", 0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asrwire import Amended, Final, Incomplete, Partial, Sentence, TextDelta, Update
-from asrwire.cli._captions import Captions, columns, finished, first_shown, head, speaker, time_range, wrap
+from asrwire.cli._captions import Captions, finished, first_shown, head, speaker, time_range, wrap
 
 BRIGHT, DIM, CYAN, MAGENTA, OFF, ERASE = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[35m", "\x1b[0m", "\x1b[K"
 
@@ -175,18 +175,7 @@ def test_parts_of_the_head_alone() -> None:
     assert (speaker(DONE), speaker(Sentence(0))) == ("S1", "")
 
 
-# == columns ===========================================================================================================
-
-
-@pytest.mark.parametrize(
-    ("text", "width"),
-    [
-        ("", 0), ("abc", 3), ("今天", 4), ("，", 2), ("e\u0301", 1), ("Ａ", 2), ("ｱ", 1), ("–…", 2), ("😀", 2),
-        ("a\u200b", 1),
-    ],
-)  # fmt: skip
-def test_columns(text: str, width: int) -> None:
-    assert columns(text) == width
+# == wrapping ==========================================================================================================
 
 
 @pytest.mark.parametrize(

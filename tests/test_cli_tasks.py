@@ -407,6 +407,8 @@ def test_results_as_text(done: Tasks) -> None:
 def test_results_as_subtitles(done: Tasks) -> None:
     assert done("results", "T2", "--format", "srt") == (0, SRT, "")
     assert done("results", "T2", "--format", "vtt") == (0, VTT, "")
+    rows = done("results", "T2", "--format", "tsv")[1].splitlines()
+    assert rows == ["start\tend\tspeaker\ttext", "200\t1130\t\tThis is one.", "1730\t2610\t\tIt has two."]
     assert done("results", "T1", "--format", "srt") == (
         2, "", "asrwire: the task has 3 files, and subtitles of several do not go together: give -o DIR\n",
     )  # fmt: skip

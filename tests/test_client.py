@@ -35,6 +35,7 @@ from asrwire import (
     Timeouts,
     Truncated,
 )
+from asrwire._net import _exchange
 from tests.servers import (
     CHUNKED,
     DONE,
@@ -466,7 +467,10 @@ STATUS_BODIES = [
 
 
 @pytest.mark.parametrize(("rest", "last"), [row[1:] for row in STATUS_BODIES], ids=[row[0] for row in STATUS_BODIES])
-def test_no_trouble_with_a_body_hides_the_status(colour: Colour, rest: bytes, last: str) -> None:
+def test_no_trouble_with_a_body_hides_the_status(
+    colour: Colour, rest: bytes, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_exchange, "ERROR_BODY_SECONDS", 0.2)
     with Server(then(b"HTTP/1.1 502 Bad Gateway\r\n" + rest, last=last)) as server:
         _, error, _ = listen(colour, server)
         assert len(server.requests) == 1
@@ -543,14 +547,14 @@ def test_nothing_listens(colour: Colour) -> None:
 # == timers ===========================================================================================================
 
 TIMERS = [
-    ("never answered", [], "wait", {"head": 0.3}, "head"),
-    ("half a head", [HEAD], "wait", {"head": 0.3}, "head"),
-    ("a head drips", [HEAD + b"A: "], "drip", {"head": 0.4}, "head"),
-    ("no event", [CHUNKED], "wait", {"head": 0.3}, "head"),
-    ("a JSON body stalls", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], "wait", {"head": 0.3}, "head"),
-    ("a stall between events", [CHUNKED + chunk(ONE)], "wait", {"idle": 0.3}, "idle"),
-    ("an event drips", [HEAD + b"\r\n" + ONE + b"data:"], "drip", {"idle": 0.4}, "idle"),
-    ("keep-alives for ever", [HEAD + b"\r\n" + ONE], "comments", {"idle": 0.4}, "idle"),
+    ("never answered", [], "wait", {"head": 0.1}, "head"),
+    ("half a head", [HEAD], "wait", {"head": 0.1}, "head"),
+    ("a head drips", [HEAD + b"A: "], "drip", {"head": 0.2}, "head"),
+    ("no event", [CHUNKED], "wait", {"head": 0.1}, "head"),
+    ("a JSON body stalls", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], "wait", {"head": 0.1}, "head"),
+    ("a stall between events", [CHUNKED + chunk(ONE)], "wait", {"idle": 0.1}, "idle"),
+    ("an event drips", [HEAD + b"\r\n" + ONE + b"data:"], "drip", {"idle": 0.2}, "idle"),
+    ("keep-alives for ever", [HEAD + b"\r\n" + ONE], "comments", {"idle": 0.2}, "idle"),
     ("the whole call", [HEAD + b"\r\n" + ONE], "drip", {"total": 0.4}, "total"),
     ("the whole call, before the head", [], "wait", {"total": 0.3}, "total"),
 ]
@@ -596,7 +600,7 @@ def test_the_service_does_not_read_the_upload(colour: Colour) -> None:
     big = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(9 * 2**20)
 
     async def scenario() -> Any:
-        async with colour.client(server, timeouts=short(write=0.3, total=5.0)) as client:
+        async with colour.client(server, timeouts=short(write=0.1, total=5.0)) as client:
             with pytest.raises(Timeout) as caught:
                 async with client.stream(big, model=MODEL):
                     pass

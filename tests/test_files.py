@@ -89,10 +89,11 @@ def test_filetrans() -> None:
     assert transcript.check() == tuple(Finding("words_text_mismatch", i) for i in (0, 1)), "the sample is abbreviated"
     assert transcript.to_srt() == (
         "1\n00:00:00,240 --> 00:00:06,720\n"
-        "Senior staff, Principal Doris Jackson, Wakefield faculty, and of course my fellow classmates.\n\n"
+        "Senior staff, Principal Doris Jackson,\nWakefield faculty, and of course my fellow\nclassmates.\n\n"
         "2\n00:00:12,268 --> 00:00:17,388\n"
-        "I am honored to have been chosen to speak before my classmates along with the students across America today.\n"
-    )
+        "I am honored to have been chosen to speak\nbefore my classmates along with the\n"
+        "students across America today.\n"
+    ), "three lines: the sample has no times to cut at"
 
 
 def test_funasr() -> None:

@@ -58,7 +58,7 @@ def test_nothing() -> None:
 @pytest.mark.parametrize(
     ("ms", "clock"),
     [
-        (0, "00:00:00,000"),
+        (1, "00:00:00,001"),
         (999, "00:00:00,999"),
         (59_999, "00:00:59,999"),
         (60_000, "00:01:00,000"),
@@ -79,13 +79,15 @@ def test_clock(ms: int, clock: str) -> None:
     ("text", "srt", "vtt"),
     [
         ("a & b", "a & b", "a &amp; b"),
-        ("<i>a</i>", "<i>a</i>", "&lt;i&gt;a&lt;/i&gt;"),
+        ("<i>a</i>", "<\u2060i>a<\u2060/i>", "&lt;i&gt;a&lt;/i&gt;"),
+        ("1 < 2", "1 < 2", "1 &lt; 2"),
+        ("{\\an8}a", "｛\\an8｝a", "{\\an8}a"),
         ("&lt;", "&lt;", "&amp;lt;"),
         ("a --> b", "a -- > b", "a --&gt; b"),
-        ("a\nb", "a\nb", "a\nb"),
-        ("a\r\n\r\n \t\nb\n\n", "a\nb", "a\nb"),
+        ("a\nb", "a b", "a b"),
+        ("a\r\n\r\n \t\nb\n\n", "a b", "a b"),
         (" a ", "a", "a"),
-        ("a\u2028b", "a\u2028b", "a\u2028b"),
+        ("a\u2028b\x00c", "a b c", "a b c"),
     ],
 )
 def test_text_cannot_break_its_cue(text: str, srt: str, vtt: str) -> None:
@@ -120,8 +122,8 @@ def words(*times: tuple[int | None, int | None]) -> tuple[Word, ...]:
         (Sentence(0, begin_time=100, text="a", words=words((100, 200), (210, None))), ("100", "210")),
         (Sentence(0, begin_time=100, text="a", words=words((100, 200), (None, None))), ("100", "200")),
         (Sentence(0, end_time=300, text="a", words=words((None, 200), (210, 310))), ("210", "300")),
-        (Sentence(0, begin_time=300, end_time=200, text="a"), ("300", "300")),
-        (Sentence(0, begin_time=300, end_time=300, text="a"), ("300", "300")),
+        (Sentence(0, begin_time=300, end_time=200, text="a"), ("300", "301")),
+        (Sentence(0, begin_time=300, end_time=300, text="a"), ("300", "301")),
     ],
 )
 def test_times_of_words_stand_in_for_those_of_a_sentence(cue: Sentence, expected: tuple[str, str]) -> None:

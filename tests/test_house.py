@@ -32,7 +32,7 @@ FLOORS = [
     ["_stream", "_talk", "_single", "_many", "_tasks", "_net", "capture"],
     ["_tasks_client", "_client"],
     ["__init__"],
-    ["emulator", "cli", "__main__"],
+    ["integrations", "emulator", "testing", "sidecar", "cli", "__main__"],
 ]
 PLACE = {name: (floor, i) for floor, names in enumerate(FLOORS) for i, name in enumerate(names)}
 
@@ -128,7 +128,7 @@ def statements(path: Path) -> int:
 
 def test_floors_0_to_5_stay_small() -> None:
     lines = sum(statements(p) for p in sources() if PLACE[room(p)][0] <= 5)
-    assert lines < 8600, f"floors 0-5 have {lines} logical lines"
+    assert lines < 8950, f"floors 0-5 have {lines} logical lines"
 
 
 def run(code: str) -> str:

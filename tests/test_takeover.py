@@ -553,9 +553,9 @@ def test_http2_megabytes_either_way(name: str) -> None:
 @pytest.mark.parametrize(
     ("send", "timers", "phase", "texts"),
     [
-        (lambda it: None, {"head": 0.3}, "head", []),
-        (answer(last="wait"), {"head": 0.3}, "head", []),
-        (answer(ONE, last="wait"), {"idle": 0.3}, "idle", ["one"]),
+        (lambda it: None, {"head": 0.1}, "head", []),
+        (answer(last="wait"), {"head": 0.1}, "head", []),
+        (answer(ONE, last="wait"), {"idle": 0.1}, "idle", ["one"]),
         (answer(ONE, last="wait"), {"total": 0.3}, "total", ["one"]),
     ],
 )

@@ -6,16 +6,17 @@ import copy
 import dataclasses
 import json
 import pickle
+import re
 from collections import Counter
 
 import pytest
 
 from asrwire import formats
-from asrwire._errors import NoTimes
+from asrwire._errors import ConfigError, DecodeError, NoTimes
 from asrwire._model import Sentence, Usage, Word
 from asrwire._stream import ResultStream
 from asrwire._timeline import WordTimeline
-from asrwire._transcript import Finding, Transcript
+from asrwire._transcript import FORMATS, Finding, Transcript
 
 HELLO = Sentence(
     index=0,
@@ -181,15 +182,47 @@ def test_check_follows_each_channel_through_its_sentences() -> None:
     assert Transcript(sentences=sentences).check() == (Finding("overlap", 2, 0, 50), Finding("times_back", 3, 0, 5))
 
 
+def test_check_takes_a_sentence_without_words_for_one() -> None:
+    sentences = [
+        Sentence(0, begin_time=0, end_time=100, text="a"),
+        Sentence(1, begin_time=50, end_time=200, text="b"),
+        Sentence(2, begin_time=40, end_time=40, text="c"),
+        Sentence(3, begin_time=40, end_time=30, text="d"),
+        Sentence(4, begin_time=0, end_time=0),
+    ]
+    assert Transcript(sentences=sentences).check() == (
+        Finding("overlap", 1, None, 50), Finding("times_back", 2, None, 10), Finding("zero_length", 2, None, 0),
+        Finding("times_back", 3, None, 10),
+    )  # fmt: skip
+
+
+def test_findings_say_what_they_are_about() -> None:
+    words = (Word(50, 100, "a"), Word(40, 40, "b"), Word(60, 130, "c"), Word(None, None, "d"))
+    sentence = Sentence(7, begin_time=0, end_time=120, text="a b c", words=words)
+    found = Transcript(sentences=[sentence, Sentence(8, begin_time=90, end_time=140, text="e")]).check()
+    assert [finding.message for finding in found] == [
+        "word 1 of sentence 7 (40 to 40 ms) goes back in time by 10 ms",
+        "word 1 of sentence 7 (40 to 40 ms) ends where it begins",
+        "word 2 of sentence 7 (60 to 130 ms) is 10 ms outside its sentence",
+        "word 3 of sentence 7 (? to ? ms) has no place in the text",
+        "sentence 8 (90 to 140 ms) begins 40 ms before what comes before it has ended",
+    ]
+    assert dataclasses.asdict(found[0]) == {
+        "kind": "times_back", "sentence": 7, "word": 1, "ms": 10, "begin_time": 40, "end_time": 40,
+    }  # fmt: skip
+    (whole,) = Transcript(sentences=[Sentence(3, text="a b", words=(Word(text="a"),))]).check()
+    assert whole.message == "sentence 3 (? to ? ms) has text that is in no word"
+
+
 # == forms ===========================================================================================================
 
 
 def test_subtitles() -> None:
     assert WHOLE.to_srt() == (
-        "1\n00:00:00,100 --> 00:00:00,900\nHello world.\n\n2\n00:00:00,300 --> 00:00:00,400\nYes.\n"
-    )
+        "1\n00:00:00,100 --> 00:00:00,900\nHello world.\nYes.\n"
+    ), "Yes is said within Hello world"
     assert WHOLE.to_vtt() == (
-        "WEBVTT\n\n00:00:00.100 --> 00:00:00.900\n<v Speaker 0>Hello world.\n\n00:00:00.300 --> 00:00:00.400\nYes.\n"
+        "WEBVTT\n\n00:00:00.100 --> 00:00:00.900\n<v Speaker 0>Hello world.</v>\nYes.\n"
     )
     assert CUT.to_srt().endswith("\n00:00:01,000 --> 00:00:01,100\nAnd\n")
 
@@ -296,6 +329,68 @@ def test_to_json(transcript: Transcript) -> None:
 
 def test_json_is_text_as_it_is() -> None:
     assert '"你好"' in Transcript(sentences=[Sentence(0, text="你好")]).to_json()
+
+
+def test_to_format() -> None:
+    assert FORMATS == ("txt", "srt", "vtt", "ass", "tsv", "json", "ndjson")
+    assert WHOLE.to_format("txt") == "Hello world. Yes.\n"
+    assert WHOLE.to_format("srt") == WHOLE.to_srt()
+    assert WHOLE.to_format("json") == WHOLE.to_json() + "\n"
+    lines = WHOLE.to_format("ndjson").splitlines()
+    assert [json.loads(line) for line in lines] == WHOLE.to_dict()["sentences"]
+    with pytest.raises(ConfigError, match="there is no format 'doc'; there are txt, srt, vtt, ass, tsv, json, ndjson"):
+        WHOLE.to_format("doc")
+
+
+def test_a_layout_is_for_all_subtitles() -> None:
+    one = Transcript(sentences=[Sentence(0, begin_time=0, end_time=900, text="one two")])
+    assert one.to_srt(formats.Layout(max_chars=3)) == "1\n00:00:00,000 --> 00:00:00,900\none\ntwo\n"
+    assert one.to_vtt(formats.Layout(max_chars=3)) == "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\none\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    "transcript", [WHOLE, CUT, Transcript(), WHOLE.channel(5), Transcript(text="own", timed=False)]
+)
+def test_from_json(transcript: Transcript) -> None:
+    for data in (transcript.to_json(), transcript.to_json().encode()):
+        again = Transcript.from_json(data)
+        assert again.to_dict() == transcript.to_dict()
+        assert again.words == transcript.words
+        assert [sentence.raw for sentence in again.sentences] == [None] * len(transcript.sentences)
+    assert type(again.issues) is Counter
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "message"),
+    [
+        ("[]", "$", "$ is an array, must be an object"),
+        ("{}", "version", "version must be 1"),
+        ('{"version":2}', "version", "version must be 1"),
+        ('{"version":1,"text":1}', "text", "text is a number, must be a string"),
+        ('{"version":1,"timed":0}', "timed", "timed is a number, must be true or false"),
+        ('{"version":1,"channels":[0,"1"]}', "channels.1", "channels.1 is a string, must be an integer"),
+        ('{"version":1,"issues":[]}', "issues", "issues is an array, must be an object"),
+        ('{"version":1,"issues":{"a":"b"}}', "issues.a", "issues.a is a string, must be an integer"),
+        ('{"version":1,"usage":{"seconds":-1}}', "usage.seconds", "usage.seconds is a number, must be"),
+        ('{"version":1,"sentences":{}}', "sentences", "sentences is an object, must be an array"),
+        ('{"version":1,"sentences":[0]}', "sentences[0]", "sentences[0] is a number, must be an object"),
+        ('{"version":1,"sentences":[{"index":"0"}]}', "sentences[0].index", "sentences[0].index is a string, must be"),
+        (
+            '{"version":1,"sentences":[{"words":[{"begin_time":"0"}]}]}', "sentences[0].words[0].begin_time",
+            "sentences[0].words[0].begin_time is a string, must be a whole number of milliseconds",
+        ),
+    ],
+)  # fmt: skip
+def test_from_json_refuses_what_to_json_does_not_make(data: str, path: str, message: str) -> None:
+    with pytest.raises(DecodeError, match=re.escape(message)) as caught:
+        Transcript.from_json(data)
+    assert caught.value.path == path
+
+
+def test_from_json_says_where_it_is_no_json() -> None:
+    with pytest.raises(DecodeError) as caught:
+        Transcript.from_json(b'{"version":1,')
+    assert caught.value.offset == 13
 
 
 # == value ===========================================================================================================

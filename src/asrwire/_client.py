@@ -68,7 +68,18 @@ class Stream(Call):
             return self._batch.popleft()
         except IndexError:  # also where another thread's close() has just emptied it
             pass
-        update = drive(self._in_turn(self._reading()))
+        met: BaseException | None = None
+        taken = self._takes_turn()
+        if taken:
+            try:
+                self._quick()
+            except BaseException as error:
+                met = error
+            if (found := self._taken(met)) is not None:
+                if self._closed:
+                    drive(self._closing())
+                return found
+        update = drive(self._in_turn(self._reading(met), taken))
         if update is None:
             raise StopIteration
         return update
@@ -105,7 +116,22 @@ class AsyncStream(Call):
     async def __anext__(self) -> Update:
         if self._batch:
             return self._batch.popleft()
-        update = await drive_async(self._in_turn(self._reading()))
+        met: BaseException | None = None
+        taken = self._takes_turn()
+        if taken:
+            try:
+                if (waiter := self._quick()) is not None:
+                    await waiter
+            except GeneratorExit:  # the event loop is gone: nothing can be awaited
+                self._turn.release()
+                raise
+            except BaseException as error:
+                met = error
+            if (found := self._taken(met)) is not None:
+                if self._closed:
+                    await drive_async(self._closing())
+                return found
+        update = await drive_async(self._in_turn(self._reading(met), taken))
         if update is None:
             raise StopAsyncIteration
         return update

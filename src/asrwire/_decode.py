@@ -234,8 +234,8 @@ def sentence(value: object, path: str, in_stash: bool = False) -> Heard:
         string(said, "text", dot) or "",
         tuple([word(item, f"{dot}words[{i}]") for i, item in enumerate(words)]) if words else (),
         string(said, "language", dot), string(said, "emotion", dot), speaker(said, dot),
-        end=_boolean(said, "sentence_end", dot), begin=_boolean(said, "sentence_begin", dot) or False,
-        heartbeat=_boolean(said, "heartbeat", dot) or False,
+        end=boolean(said, "sentence_end", dot), begin=boolean(said, "sentence_begin", dot) or False,
+        heartbeat=boolean(said, "heartbeat", dot) or False,
         stash=sentence(stash, dot + "stash", True) if stash else None,
     )  # fmt: skip
 
@@ -247,7 +247,7 @@ def word(value: object, path: str) -> Word:
     dot = path + "."
     return Word(
         time(value, "begin_time", dot), time(value, "end_time", dot), string(value, "text", dot) or "",
-        string(value, "punctuation", dot) or "", _boolean(value, "fixed", dot), speaker(value, dot),
+        string(value, "punctuation", dot) or "", boolean(value, "fixed", dot), speaker(value, dot),
     )  # fmt: skip
 
 
@@ -297,10 +297,10 @@ def usage(raw: dict[str, Any]) -> Usage:
     """A ``usage`` object of any dialect."""
     prompt, input_ = (mapping(raw, key, "usage.") for key in ("prompt_tokens_details", "input_tokens_details"))
     details = prompt or input_ or {}
-    seconds = [n for n in (_number(raw, "seconds"), _number(raw, "duration")) if n is not None]
+    seconds = [n for n in (number(raw, "seconds"), number(raw, "duration")) if n is not None]
     return Usage(
-        max(seconds, default=None), _first(raw, "input_tokens", "prompt_tokens"), _number(details, "audio_tokens"),
-        _first(raw, "output_tokens", "completion_tokens"), _number(raw, "total_tokens"), raw,
+        max(seconds, default=None), _first(raw, "input_tokens", "prompt_tokens"), number(details, "audio_tokens"),
+        _first(raw, "output_tokens", "completion_tokens"), number(raw, "total_tokens"), raw,
     )  # fmt: skip
 
 
@@ -321,10 +321,11 @@ def larger_usage(known: Usage | None, new: Usage | None) -> Usage | None:
 
 
 def _first(usage: dict[str, Any], *keys: str) -> float | None:
-    return next((n for n in (_number(usage, key) for key in keys) if n is not None), None)
+    return next((n for n in (number(usage, key) for key in keys) if n is not None), None)
 
 
-def _number(usage: dict[str, Any], key: str) -> float | None:
+def number(usage: dict[str, Any], key: str) -> float | None:
+    """A count of ``usage`` that is not negative, or None."""
     value = usage.get(key)
     if value is None:
         return None
@@ -364,7 +365,8 @@ def string(holder: dict[str, Any], key: str, prefix: str) -> str | None:
     return value
 
 
-def _boolean(holder: dict[str, Any], key: str, prefix: str) -> bool | None:
+def boolean(holder: dict[str, Any], key: str, prefix: str) -> bool | None:
+    """A member that is true or false, or None."""
     value = holder.get(key)
     if value is not None and not isinstance(value, bool):
         raise wrong(prefix + key, value, "true or false")

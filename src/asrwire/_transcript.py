@@ -6,22 +6,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
-from . import formats
-from ._errors import NoTimes
+from . import _decode, formats
+from ._errors import ConfigError, DecodeError, NoTimes
 from ._model import Sentence, Usage, Word
 from ._timeline import WordTimeline, join_words
+from .formats import LAYOUT, Layout
 
+FORMATS = ("txt", *formats.SUBTITLES, "json", "ndjson")
 OVERLAP = 20  # ms two words may share before it is worth a finding
 
-# The members of a transcript's dict that are its attributes, in order.
-_KEYS = ("text", "language", "emotion", "request_id", "model", "created", "complete", "incomplete_reason",
-         "finish_reason", "no_speech", "timed", "channel_id", "channels", "speech_duration")
+# The members of a transcript's dict that are its attributes, in order, and how they are read.
+_MEMBERS: dict[str, Callable[[dict[str, Any], str, str], Any]] = {
+    "text": _decode.string, "language": _decode.string, "emotion": _decode.string, "request_id": _decode.string,
+    "model": _decode.string, "created": _decode.integer, "complete": _decode.boolean,
+    "incomplete_reason": _decode.string, "finish_reason": _decode.string, "no_speech": _decode.boolean,
+    "timed": _decode.boolean, "channel_id": _decode.integer, "channels": _decode.array,
+    "speech_duration": _decode.integer,
+}  # fmt: skip
 
 FindingKind: TypeAlias = Literal["times_back", "overlap", "zero_length", "word_outside_sentence", "words_text_mismatch"]
 
@@ -34,16 +41,34 @@ class Finding:
         kind: ``"times_back"``: an end before its begin, or a begin before that of the word before on the channel;
             ``"overlap"``: a word begins more than 20 ms before the word before it on the channel ends;
             ``"zero_length"``: a word ends where it begins; ``"word_outside_sentence"``: a word begins before its
-            sentence or ends after it; ``"words_text_mismatch"``: the words do not make up the sentence's text.
+            sentence or ends after it; ``"words_text_mismatch"``: the words do not make up the sentence's text. A
+            sentence without words counts as one for the first three.
         sentence: the sentence's ``index``.
         word: number of the word in the sentence, from 0; None where it is about the sentence as a whole.
         ms: by how much, for the kinds about times; else None.
+        begin_time, end_time: of that word or sentence, as sent. Not compared.
+        message: all of it in words.
     """
 
     kind: FindingKind
     sentence: int
     word: int | None = None
     ms: int | None = None
+    begin_time: int | None = field(default=None, compare=False)
+    end_time: int | None = field(default=None, compare=False)
+
+    @property
+    def message(self) -> str:
+        who = f"sentence {self.sentence}" if self.word is None else f"word {self.word} of sentence {self.sentence}"
+        said = {
+            "times_back": f"goes back in time by {self.ms} ms",
+            "overlap": f"begins {self.ms} ms before what comes before it has ended",
+            "zero_length": "ends where it begins",
+            "word_outside_sentence": f"is {self.ms} ms outside its sentence",
+            "words_text_mismatch": "has text that is in no word" if self.word is None else "has no place in the text",
+        }
+        begin, end = ("?" if time is None else time for time in (self.begin_time, self.end_time))
+        return f"{who} ({begin} to {end} ms) {said[self.kind]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -138,30 +163,50 @@ class Transcript:
         found: list[Finding] = []
         last: dict[int, tuple[int | None, int | None]] = {}  # per channel: the newest begin, the newest end
         for sentence in self.sentences:
-            if back := _behind(sentence.end_time, sentence.begin_time):
-                found.append(Finding("times_back", sentence.index, None, back))
+            spoken: list[tuple[int | None, Word | Sentence]] = list(enumerate(sentence.words))
+            if spoken or not sentence.text:
+                if back := _behind(sentence.end_time, sentence.begin_time):
+                    found.append(_finding("times_back", sentence, None, back))
+            else:
+                spoken = [(None, sentence)]
             newest = last.get(sentence.channel_id, (None, None))
-            for number, word in enumerate(sentence.words):
-                begin, end = word.begin_time, word.end_time
-                found += [Finding(kind, sentence.index, number, ms) for kind, ms in _faults(word, sentence, *newest)]
+            for number, said in spoken:
+                begin, end = said.begin_time, said.end_time
+                found += [_finding(kind, sentence, number, ms) for kind, ms in _faults(said, sentence, *newest)]
                 newest = newest[0] if begin is None else begin, newest[1] if end is None else end
             last[sentence.channel_id] = newest
-            found += [Finding("words_text_mismatch", sentence.index, number) for number in _mismatches(sentence)]
+            found += [_finding("words_text_mismatch", sentence, number) for number in _mismatches(sentence)]
         return tuple(found)
 
-    def to_srt(self) -> str:
+    def to_srt(self, layout: Layout = LAYOUT) -> str:
         """SubRip subtitles (`formats.to_srt`). Raises `NoTimes` where the service sent no times."""
-        self._need_times()
-        return formats.to_srt(self.sentences)
+        return self.to_format("srt", layout)
 
-    def to_vtt(self) -> str:
+    def to_vtt(self, layout: Layout = LAYOUT) -> str:
         """WebVTT subtitles (`formats.to_vtt`). Raises `NoTimes` where the service sent no times."""
-        self._need_times()
-        return formats.to_vtt(self.sentences)
+        return self.to_format("vtt", layout)
 
-    def _need_times(self) -> None:
-        if not self.timed:
-            raise NoTimes("this service sends text without times, and subtitles need them")
+    def to_format(self, format: str, layout: Layout = LAYOUT) -> str:
+        """What a file of this format holds: one of `FORMATS`. ``txt`` is the text and a line end, ``json`` `to_json`
+        and a line end, ``ndjson`` a line of JSON for each sentence, laid out as in `to_dict`; the others are subtitles
+        (`formats`). For more, such as TTML, load one of these with pysubs2.
+
+        Raises:
+            NoTimes: subtitles, and the service sent no times.
+            ConfigError: there is no such format.
+        """
+        if format in formats.SUBTITLES:
+            if not self.timed:
+                raise NoTimes("this service sends text without times, and subtitles need them")
+            return formats.SUBTITLES[format].write(self.sentences, layout)
+        match format:
+            case "txt":
+                return self.text + "\n"
+            case "json":
+                return self.to_json() + "\n"
+            case "ndjson":
+                return "".join(orjson.dumps(_sentence(said)).decode() + "\n" for said in self.sentences)
+        raise ConfigError(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dicts, lists, strings and numbers, ready for JSON. Times are ms, or None.
@@ -172,21 +217,57 @@ class Transcript:
         """
         return {
             "version": 1,
-            **{name: getattr(self, name) for name in _KEYS},
+            **{name: getattr(self, name) for name in _MEMBERS},
             "channels": list(self.channels),
             "usage": None if self.usage is None else _fields(self.usage),
             "issues": dict(self.issues),
-            "sentences": [{**_fields(s), "words": [_fields(word) for word in s.words]} for s in self.sentences],
+            "sentences": list(map(_sentence, self.sentences)),
         }
 
     def to_json(self) -> str:
         """`to_dict` as JSON text on one line."""
         return orjson.dumps(self.to_dict()).decode()
 
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Transcript:
+        """What `to_json` made of a transcript, as one again, but for ``raw``.
+
+        Raises DecodeError: it is not what `to_json` makes; ``path`` names the member.
+        """
+        said = _decode.entry(_decode.loads(data.encode() if isinstance(data, str) else data)[0], "$")
+        if said.get("version") != 1:
+            raise DecodeError("version must be 1", path="version")
+        members = {name: read(said, name, "") for name, read in _MEMBERS.items()}
+        channels = {str(i): channel for i, channel in enumerate(members["channels"] or ())}
+        members["channels"] = tuple([_decode.integer(channels, i, "channels.") or 0 for i in channels])
+        issues, usage = (_decode.mapping(said, name, "") for name in ("issues", "usage"))
+        if usage is not None:
+            counts: list[Any] = [_decode.number(usage, name) for name in Usage.__match_args__ if name != "raw"]
+            members["usage"] = Usage(*counts)
+        if issues is not None:
+            members["issues"] = Counter({name: _decode.integer(issues, name, "issues.") or 0 for name in issues})
+        listed = _decode.array(said, "sentences", "") or ()
+        members["sentences"] = [_read(item, f"sentences[{i}]") for i, item in enumerate(listed)]
+        return cls(**{name: value for name, value in members.items() if value is not None})
+
     def __repr__(self) -> str:
         state = "complete" if self.complete else f"incomplete: {self.incomplete_reason}"
         words = sum(len(sentence.words) for sentence in self.sentences) if self._words is None else len(self._words)
         return f"<Transcript of {len(self.sentences)} sentences, {words} words, {len(self.text)} characters; {state}>"
+
+
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    return {**_fields(sentence), "words": list(map(_fields, sentence.words))}
+
+
+def _read(value: object, path: str) -> Sentence:
+    heard, said, dot = _decode.sentence(value, path), _decode.entry(value, path), path + "."
+    return Sentence(
+        _decode.integer(said, "index", dot) or 0, heard.sentence_id, heard.channel_id, heard.begin_time, heard.end_time,
+        heard.text, heard.words, heard.language, heard.emotion, heard.speaker_id,
+        _decode.boolean(said, "final", dot) or False, _decode.string(said, "finality", dot),
+        _decode.integer(said, "revision", dot) or 0,
+    )  # fmt: skip
 
 
 def _fields(value: Sentence | Word | Usage) -> dict[str, Any]:
@@ -198,8 +279,13 @@ def _behind(later: int | None, earlier: int | None) -> int:
     return 0 if later is None or earlier is None else max(0, earlier - later)
 
 
+def _finding(kind: FindingKind, sentence: Sentence, number: int | None, ms: int | None = None) -> Finding:
+    about = sentence if number is None else sentence.words[number]
+    return Finding(kind, sentence.index, number, ms, about.begin_time, about.end_time)
+
+
 def _faults(
-    word: Word, sentence: Sentence, begin_before: int | None, end_before: int | None
+    word: Word | Sentence, sentence: Sentence, begin_before: int | None, end_before: int | None
 ) -> list[tuple[FindingKind, int | None]]:
     """What is odd about one word's times, after a word with these times."""
     begin, end = word.begin_time, word.end_time

@@ -1,7 +1,7 @@
 # Clients nobody here wrote, against the emulator: what the vendor's and OpenAI's libraries get is what asrwire gets.
 #
 # Knows: what is said, and asrwire's answer from an emulator. Must not know: any other client. Run by itself, in an
-# environment with the dependency group `interop`: `pytest tests/interop`.
+# environment with the dependency groups `interop` and `recipes`: `pytest tests/interop`.
 
 from __future__ import annotations
 

@@ -124,19 +124,22 @@ class Connection(asyncio.Protocol):
         Bytes do not wait for the task to be woken, and it is not woken for those of which `take` makes nothing. That
         saves half of what an event costs beyond the loop's own work, and in a stream of finals most events.
         """
-        done = False
-        while not done:
+        while (waiter := self.expect(take, timer)) is not None:
+            try:
+                if await waiter:
+                    return
+            finally:
+                self._take = None
+
+    def expect(self, take: Callable[[bytes], bool], timer: Timer) -> asyncio.Future[bool] | None:
+        """The beginning of `feed`: None where what had arrived was enough, else what to wait for. It gives True when
+        `take` has done so, and False where this is to be called again."""
+        while self._received or self._ended:
             timer.left()
-            if self._received:
-                done = take(self._next())
-            elif self._ended:
-                done = take(self._end())
-            else:
-                self._take = take
-                try:
-                    done = await self._wait(timer)
-                finally:
-                    self._take = None
+            if take(self._next() if self._received else self._end()):
+                return None
+        self._take = take
+        return self._wait(timer)
 
     async def write(self, data: bytes, timer: Timer) -> None:
         """Returns when the operating system has all of `data`. Raises OSError and what `timer` raises."""
@@ -216,13 +219,10 @@ class Connection(asyncio.Protocol):
     def _wait(self, timer: Timer, writing: bool = False) -> asyncio.Future[bool]:
         # One alarm a connection, set again only when it went off too early: most waits have just moved the timer's end.
         self._timer, self._writing = timer, writing
-        self._set_earlier(timer)
-        self._waiter = waiter = self._loop.create_future()
-        return waiter
-
-    def _set_earlier(self, timer: Timer) -> None:
         if timer.end is not None and timer.end < self._due:
             self._set_alarm(timer)
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def _set_alarm(self, timer: Timer) -> None:
         left, end = timer.left(), timer.end
@@ -309,9 +309,10 @@ class Connection(asyncio.Protocol):
             return
         try:
             if take(data):
+                self._take = None  # an idle connection keeps nobody
                 waiter.set_result(True)
-            else:
-                self._set_earlier(timer)  # another may have begun to run
+            elif timer.end is not None and timer.end < self._due:  # another has begun to run
+                self._set_alarm(timer)
         except Exception as error:
             waiter.set_exception(error)
 

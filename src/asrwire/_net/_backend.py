@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from .._errors import ConfigError
@@ -193,6 +194,14 @@ class Stream(_Stream):
 
     _tap: Tap
 
+    def __init__(self, tap: Tap, inner: Any) -> None:
+        super().__init__(tap, inner)
+        # Where the stream is no more than a socket, its bytes are taken from there: the HTTP module's way of mapping
+        # exceptions, which `Exchange.fault` does again, is a third of what reading a live event costs a thread.
+        sock = inner.get_extra_info("socket")
+        plain = isinstance(sock, ssl.SSLSocket) or inner.get_extra_info("ssl_object") is None
+        self._socket = sock if plain and isinstance(sock, socket.socket) else None
+
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
         data = self._instead()
@@ -202,7 +211,13 @@ class Stream(_Stream):
         """For the client: the next bytes of the body as they are on the wire; b"" at the end of the connection."""
         exchange = self._tap.exchange
         try:
-            return self._held() or self._received(self._inner.read(READ_SIZE, exchange.left()))
+            if exchange.held:
+                return self._held()
+            seconds = exchange.left()
+            if self._socket is None:
+                return self._received(self._inner.read(READ_SIZE, seconds))
+            self._socket.settimeout(seconds)
+            return self._socket.recv(READ_SIZE) or self._received(b"")
         except Exception as error:
             raise exchange.fault(error) from None
 
@@ -210,6 +225,10 @@ class Stream(_Stream):
         """For the client: give `take` what `read_body` gives, until it returns True."""
         while not take(self.read_body()):
             pass
+
+    def quick(self, take: Callable[[bytes], bool]) -> Callable[[], None]:
+        """For the client: `feed`, prepared."""
+        return partial(self.feed, take)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for piece, seconds in self._tap.exchange.outgoing(buffer):
@@ -334,6 +353,7 @@ class AsyncStream(_Stream):
     """An asynchronous network stream that keeps the exchange's rules, over one of httpcore's."""
 
     _tap: AsyncTap
+    quick: Any = None
 
     def _answered(self) -> bool:
         # A TLS layer whose write was cancelled (that is how a write times out here) is broken for reading too.
@@ -404,6 +424,10 @@ class NativeStream(AsyncStream):
             await self._inner.feed(take, exchange)
         except OSError as error:  # the connection's; what `take` raises is not
             raise exchange.fault(error) from None
+
+    def quick(self, take: Callable[[bytes], bool]) -> Callable[[], Any]:
+        """For the client, once it has used `feed`: the beginning of that, prepared; see `Connection.expect`."""
+        return partial(self._inner.expect, take, self._tap.exchange)
 
     async def aclose(self) -> None:
         self._inner.abort()

@@ -69,14 +69,15 @@ class Body:
 
     def receive(self, data: bytes) -> bytes:
         """The content in the next bytes off the wire. An error carries what was decoded before it in `output`."""
-        if self._chunked is not None:
+        chunked = self._chunked
+        if chunked is not None:
             try:
-                found = self._chunked.feed(data)
+                found = chunked.feed(data)
             except ASRWireError as error:
                 error.output = self._content(error.output or b"")
                 raise
-            self.at_end = self._chunked.at_end
-            self.extra = bool(self._chunked.unused_data)
+            if chunked.at_end:
+                self.at_end, self.extra = True, bool(chunked.unused_data)
         elif self._framed or self.unframed:
             found = data
         else:
@@ -84,7 +85,9 @@ class Body:
             self._left -= len(found)
             self.at_end = self._left == 0
             self.extra = len(found) < len(data)
-        content = self._content(found)
+        if self._gzip is None:
+            return found
+        content = self._gzip.decompress(found)
         if self.at_end:
             self._check_coding(content)
         return content

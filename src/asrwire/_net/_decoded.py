@@ -19,6 +19,7 @@ _INTERRUPTED: Final = "a read that was interrupted has ended the response body"
 class Decoded:
     """For threads."""
 
+    quick = None
     _interrupted = False
 
     def __init__(self, stream: Any, exchange: Exchange) -> None:
@@ -55,6 +56,7 @@ class Decoded:
 class AsyncDecoded:
     """For tasks."""
 
+    quick = None
     _interrupted = False
 
     def __init__(self, stream: Any, exchange: Exchange) -> None:

@@ -229,6 +229,8 @@ class Channel:
         self.read: Callable[[], Any] = source.read_body
         #: a piece of I/O: what `read` gives, again and again, until the callable given it returns True
         self.feed: Callable[[Callable[[bytes], bool]], Any] = source.feed
+        #: for a callable, `feed` without steps: blocking, or giving the future that a task waits for; None: only steps
+        self.quick: Callable[[Callable[[bytes], bool]], Callable[[], Any]] | None = source.quick
 
     def finish(self, stand_in: bytes) -> Steps[None]:
         """The body has been read to its end: let the HTTP module see an end too, and keep the connection."""

@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 
 from .._errors import ASRWireError
+from .._transcript import FORMATS
+from ..formats import LAYOUT
 
 _MAIN = """\
 examples:
@@ -22,6 +24,7 @@ examples:
   asrwire tasks list             file tasks: submit, wait, results, ...
   asrwire record a.wav --model fun-asr-realtime -o a.asrcap
   asrwire inspect a.asrcap       what came when, and what was unusual
+  asrwire convert a.json -f srt  a result file as subtitles
 
 exit codes: 0 done, 1 some files or tasks failed, 2 an error (a line on stderr
 says what), 3 key refused, 4 timeout or rate limit, 130 interrupted
@@ -67,6 +70,16 @@ examples:
   asrwire inspect talk.asrcap
   asrwire inspect talk.asrcap --json | jq .ledger.first_partial
   asrwire inspect talk.asrcap --plot talk.svg
+"""
+_CONVERT = """\
+examples:
+  asrwire convert result.json --format srt -o talk.srt
+  asrwire convert body.sse --format all
+  curl -s "$TRANSCRIPTION_URL" | asrwire convert - --format vtt > talk.vtt
+
+FILE is a result file (what a transcription_url answers), a transcript as
+Transcript.to_json writes it, or the body of a response, event stream or JSON.
+Other formats are made from these by pysubs2.
 """
 _TASKS = """\
 examples:
@@ -167,6 +180,23 @@ def _parser() -> argparse.ArgumentParser:
     emulate.add_argument("--list-faults", action="store_true", help="print the faults there are, and end")
 
     _add_captures(commands)
+    convert = commands.add_parser(
+        "convert",
+        help="write a result file or response body as subtitles, text or JSON",
+        description="Write what a service answered, kept in a file, in another format.",
+        epilog=_CONVERT,
+        formatter_class=raw,
+    )
+    convert.add_argument("file", metavar="FILE", help="what to read; - is stdin")
+    convert.add_argument(
+        "-f", "--format", "--to", choices=(*FORMATS, "all"), metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} or all; default: what the suffix of -o says, or else txt",
+    )  # fmt: skip
+    convert.add_argument(
+        "-o", dest="out", type=Path, metavar="PATH", help="file or directory; default: stdout, and for all beside FILE"
+    )
+    _add_layout(convert)
+
     tasks = commands.add_parser(
         "tasks",
         help="submit audio files by URL, wait for them, read the results",
@@ -228,6 +258,18 @@ def _add_captures(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         command.add_argument("file", metavar="FILE", help="a capture or a bare body; -: stdin")
 
 
+def _add_layout(command: argparse.ArgumentParser) -> None:
+    # The options that make a formats.Layout.
+    add = command.add_argument_group("subtitles").add_argument
+    add("--max-chars", type=int, default=LAYOUT.max_chars, metavar="N", help="columns of a line (default: %(default)s)")
+    add("--max-lines", type=int, default=LAYOUT.max_lines, metavar="N", help="lines of a cue (default: %(default)s)")
+    add("--max-cps", type=float, metavar="N", help="columns to be read per second: cues stay longer for that")
+    add("--min-duration", type=int, default=LAYOUT.min_duration, metavar="MS", help="cues stay longer for that")
+    add("--max-duration", type=int, default=LAYOUT.max_duration, metavar="MS", help="0: none (default: %(default)s)")
+    add("--gap", type=int, default=LAYOUT.gap, metavar="MS", help="between two cues (default: %(default)s)")
+    add("--speakers", action="store_true", help="begin what a speaker says with Speaker 1: ")
+
+
 def _add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     def add(name: str, says: str, epilog: str) -> argparse.ArgumentParser:
         raw = argparse.RawDescriptionHelpFormatter
@@ -256,7 +298,7 @@ def _add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     listing.add_argument("--since", metavar="2h", help="submitted in the last s, m or h")
     listing.add_argument("--limit", type=int, metavar="N", help="at most so many")
     results = add("results", "print or write the results of a task that is done", _RESULTS)
-    results.add_argument("--format", choices=("txt", "srt", "vtt", "json"), help="default: txt, with --json: json")
+    results.add_argument("--format", choices=FORMATS, help="default: txt, with --json: json")
     results.add_argument("-o", dest="out", type=Path, metavar="DIR", help="one file per audio file into DIR")
     for action in (get, cancel, results):
         action.add_argument("id", metavar="ID", help="a task id")

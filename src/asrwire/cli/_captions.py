@@ -1,6 +1,6 @@
 # Captions: updates as lines of a terminal. The line of the open sentence is redrawn in place, finished ones stay.
 #
-# Knows: columns of characters, how a line is cut and wrapped, the control codes for it (ECMA-48: CR, EL, SGR).
+# Knows: how a line is cut and wrapped, the control codes for it (ECMA-48: CR, EL, SGR).
 # Must not know: streams, files, the terminal itself: updates go in, the text to write comes out.
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from .._assembler import Update
 from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
+from ..formats import columns
 
 Span: TypeAlias = tuple[str, str]  # text, and the SGR code it is shown in, or ""
 
@@ -141,21 +142,7 @@ def _room(before: list[Span], width: int) -> int:
     return width - 1 - sum(columns(text) for text, _ in before)
 
 
-# == columns ===========================================================================================================
-
-
-def columns(text: str) -> int:
-    """Columns the text takes in a terminal: two for wide and full-width characters (Unicode UAX #11), none for
-    combining ones, one for all others, ambiguous ones included."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_column, text))
-
-
-def _column(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+# == wrapping ==========================================================================================================
 
 
 def first_shown(text: str, width: int) -> int:
@@ -164,10 +151,10 @@ def first_shown(text: str, width: int) -> int:
         return 0
     first, left = len(text), width - 1
     for place in range(len(text) - 1, -1, -1):
-        left -= _column(text[place])
+        left -= columns(text[place])
         if left < 0:
             break
-        if _column(text[place]):  # never begin with a mark whose letter is cut off
+        if columns(text[place]):  # never begin with a mark whose letter is cut off
             first = place
     return first
 
@@ -194,14 +181,14 @@ def wrap(text: str, width: int) -> list[str]:
 def _may_break(left: str, right: str) -> bool:
     if right == " " or unicodedata.category(right) in ("Pe", "Pf", "Po"):
         return False
-    return left == " " or (2 in (_column(left), _column(right)) and unicodedata.category(left) not in ("Ps", "Pi"))
+    return left == " " or (2 in (columns(left), columns(right)) and unicodedata.category(left) not in ("Ps", "Pi"))
 
 
 def _fitting(text: str, width: int) -> int:
     """How many leading characters fit; at least one."""
     used = 0
     for place, character in enumerate(text):
-        used += _column(character)
+        used += columns(character)
         if used > width and place:
             return place
     return len(text)

@@ -21,8 +21,9 @@ from .._client import Client
 from .._model import Amended, Final, Partial, Sentence, TextDelta
 from .._transcript import Transcript
 from ..emulator import DEFAULT_SCRIPT, Emulator, Script
+from ..formats import columns
 from . import _terminal
-from ._captions import Span, columns, finished, speaker, time_range
+from ._captions import Span, finished, speaker, time_range
 from ._live import Show, captions, interrupted
 
 MODEL = "fun-asr-realtime"

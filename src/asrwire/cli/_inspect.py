@@ -15,8 +15,9 @@ from .._errors import ASRWireError
 from .._model import Sentence
 from .._transcript import Transcript
 from ..capture import Capture, Ledger, SentenceTimes
+from ..formats import columns
 from . import _terminal
-from ._captions import columns, finished, time_range
+from ._captions import finished, time_range
 from ._replay import load
 
 _NOTES = (

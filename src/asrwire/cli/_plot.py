@@ -230,7 +230,7 @@ def _draw_run(axes: Any, run: Run, y: int, end: float, unit: float, named: bool)
         **line,
     )
     axes.plot([settled / unit, stop / unit], [y, y], color=_CHANGED if taken else _STABLE, **line)
-    if taken:
+    if run.changed is not None:
         axes.plot([run.changed / unit], [y], marker="x", color=_CHANGED, ms=5.5, mew=1.8, zorder=4)
     elif run.final is not None:
         axes.plot([run.final / unit], [y], marker="o", color=_FINAL, ms=4.2 if named else 2, mew=0, zorder=4)

@@ -32,6 +32,7 @@ from .._files import FileFailed, FileResult
 from .._options import FileOptions
 from .._single import whole
 from .._task import Progress, Subtask, Task
+from ..formats import SUBTITLES
 from . import exit_code
 from ._arguments import option
 from ._terminal import drop_broken_pipes, harmless, set_encodings, takes_control_codes, width
@@ -281,7 +282,7 @@ def _results(args: argparse.Namespace) -> int:
     with Client(**_settings(args)) as client:
         task = client.tasks.get(args.id)
         count = len(task.subtasks)
-        if count > 1 and args.out is None and kind in ("srt", "vtt"):
+        if count > 1 and args.out is None and kind in SUBTITLES:
             raise ConfigError(f"the task has {count} files, and subtitles of several do not go together: give -o DIR")
         if args.out is not None:
             args.out.mkdir(parents=True, exist_ok=True)
@@ -312,8 +313,7 @@ def _content(value: FileResult | FileFailed, kind: str) -> str:
         raise value.error
     if kind == "json":
         return _json(result_fields(value)) + "\n"
-    transcript = whole(value.transcripts)
-    return {"txt": lambda: transcript.text + "\n", "srt": transcript.to_srt, "vtt": transcript.to_vtt}[kind]()
+    return whole(value.transcripts).to_format(kind)
 
 
 def _name(file_url: str | None, number: int, names: set[str]) -> str:
