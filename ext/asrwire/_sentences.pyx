@@ -47,18 +47,29 @@ cdef extern from "scan.h":
         json_string text, language, emotion
         json_speaker speaker
         int closed
-        json_at words, words_end
-        int state
+    ctypedef struct json_member:
+        pass
+    ctypedef struct json_piece:
+        pass
+    ctypedef struct json_walk:
+        int number, level
+        unsigned seen
     enum:
-        JSON_AT_WORDS
+        JSON_OUTSIDE, JSON_WORD_NUMBERS, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_SAID_NUMBERS
+    const json_member* json_sentence_members
+    int JSON_COUNT(const json_member* members) noexcept
     json_at json_space(json_at at, json_at end) noexcept
     json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
     json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
     json_at json_read_name(json_at at, json_at end, json_string* name) noexcept
     json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
-    json_at json_read_word(json_at at, json_at end, int check, json_word* out) noexcept
-    json_at json_read_sentence(json_at at, json_at end, json_sentence* out) noexcept
+    json_at json_read_word(json_at at, json_at end, int check, json_word* out, json_piece* pieces) noexcept
+    json_at json_step(json_at at, json_at end, json_walk* walk, const json_member* known, int count,
+                      json_piece* pieces) noexcept
+    void json_clear_sentence(json_sentence* out) noexcept
+    json_at json_read_said(int number, json_at at, json_at end, int check, json_sentence* out) noexcept
     json_at json_skip_value(json_at at, json_at end) noexcept
+    json_at json_skip_container(json_at at, json_at end) noexcept
     Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
     bint json_same_string(const json_string* one, const json_string* other) noexcept
     bint json_same_speaker(const json_speaker* one, const json_speaker* other) noexcept
@@ -237,6 +248,8 @@ cdef struct Reader:
     Buffer scratch
     Slot[SLOTS] slots           # kinds seen: a word finds its own without an object made
     json_word word
+    json_piece[JSON_WORD_NUMBERS] word_pieces
+    json_piece[JSON_SAID_NUMBERS] pieces
     json_sentence said, before  # most sentences have the label of the one before
     uint32_t label              # and one
 
@@ -305,7 +318,7 @@ cdef json_at read_words(FileSentences into, Reader* reader, json_at at) except? 
     cdef int more_words
     at = json_open(at, end, c"[", c"]", &more_words)
     while at != NULL and more_words:
-        at = json_read_word(at, end, True, word)
+        at = json_read_word(at, end, True, word, reader.word_pieces)
         if at == NULL:
             return NULL
         kind = kind_of(into, reader, word)
@@ -316,22 +329,37 @@ cdef json_at read_words(FileSentences into, Reader* reader, json_at at) except? 
 
 
 cdef json_at read_sentence(FileSentences into, Reader* reader, json_at at) except? NULL:
-    cdef json_at text
+    cdef json_at end = reader.end, text, words = NULL, words_end = NULL
     cdef json_sentence* said = &reader.said
     cdef json_sentence* before = &reader.before
+    cdef json_walk walk = json_walk(JSON_OUTSIDE, -1, 0)
     cdef size_t size
-    at = json_read_sentence(at, reader.end, said)
-    if at == NULL:
-        return NULL
-    text = inside(reader, &said.text, &size)
-    into.writer.begin_sentence(text, size)
-    if said.state == JSON_AT_WORDS:
-        at = read_words(into, reader, at)
-        if at != NULL:
-            at = json_read_sentence(at, reader.end, said)
-    elif said.words != NULL and read_words(into, reader, said.words) != said.words_end:
-        return NULL
-    if at == NULL:
+    cdef bint begun = False
+    json_clear_sentence(said)
+    while True:
+        at = json_step(at, end, &walk, json_sentence_members, JSON_COUNT(json_sentence_members), reader.pieces)
+        if at == NULL:
+            return NULL
+        if walk.number == JSON_OUTSIDE:
+            break
+        if walk.number != JSON_SAID_WORDS:
+            at = json_read_said(walk.number, at, end, True, said)
+        elif json_is(at, end, "null"):
+            at += 4
+        elif walk.seen & 1 << JSON_SAID_TEXT:
+            begun = True
+            text = inside(reader, &said.text, &size)
+            into.writer.begin_sentence(text, size)
+            at = read_words(into, reader, at)
+        else:
+            words = at
+            at = words_end = json_skip_container(at, end) if at < end and at[0] == c"[" else NULL
+        if at == NULL:
+            return NULL
+    if not begun:
+        text = inside(reader, &said.text, &size)
+        into.writer.begin_sentence(text, size)
+    if words != NULL and read_words(into, reader, words) != words_end:
         return NULL
     if not (reader.label and before.closed == said.closed
             and (before.end_time == INT32_MIN) == (said.end_time == INT32_MIN)
