@@ -19,6 +19,12 @@ from libc.string cimport memcmp
 
 from ._books cimport Books, Channel, Done, Open
 from ._model cimport Final, Partial, Sentence, TextDelta, Usage, Word, place as place_word
+from ._scan cimport (
+    JSON_COUNT, JSON_ESCAPED, JSON_LEVELS, JSON_NO_TIME, JSON_OTHER, JSON_OUTSIDE, JSON_SAID_WORDS, JSON_WORD_NUMBERS,
+    json_at, json_check_value, json_clear_sentence, json_common, json_is, json_member, json_next, json_piece,
+    json_read_said, json_read_text, json_read_word, json_sentence, json_skip_container, json_skip_value, json_space,
+    json_speaker, json_step, json_string, json_string_end, json_unescape, json_walk, json_word,
+)
 from ._sse cimport ResultEventParser
 
 import orjson
@@ -30,74 +36,11 @@ from ._errors import DecodeError
 
 cdef extern from "Python.h":
     str PyUnicode_DecodeASCII(const char* s, Py_ssize_t size, const char* errors)
-    str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
 
 cdef extern from "text.h":
     Py_ssize_t text_common(str a, str b, Py_ssize_t start) noexcept
-
-cdef extern from "scan.h":
-    ctypedef const unsigned char* json_at
-    ctypedef struct json_string:
-        json_at data
-        Py_ssize_t size
-        int flags
-    ctypedef struct json_speaker:
-        int kind
-        int64_t number
-        json_string text
-    ctypedef struct json_word:
-        int32_t begin_time
-        int32_t end_time
-        json_string text
-        json_string punctuation
-        int fixed
-        json_speaker speaker
-    ctypedef struct json_sentence:
-        int32_t begin_time
-        int32_t end_time
-        int64_t sentence_id
-        int64_t channel_id
-        bint identified
-        json_string text
-        json_string language
-        json_string emotion
-        json_speaker speaker
-        int closed
-        int heartbeat
-        int opened
-    ctypedef struct json_member:
-        pass
-    ctypedef struct json_piece:
-        pass
-    ctypedef struct json_walk:
-        int number
-        int level
-        unsigned seen
-    enum:
-        JSON_NO_TIME
-        JSON_ESCAPED
-        JSON_OUTSIDE
-        JSON_OTHER
-        JSON_LEVELS
-        JSON_WORD_NUMBERS
-        JSON_SAID_WORDS
-    json_at json_space(json_at at, json_at end) noexcept
-    json_at json_step(json_at at, json_at end, json_walk* walk, const json_member* known, int count,
-                      json_piece* pieces) noexcept
-    int JSON_COUNT(const json_member* members) noexcept
-    json_at json_string_end(json_at at, json_at end, int* flags) noexcept
-    json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
-    json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
-    json_at json_read_word(json_at at, json_at end, int check, json_word* out, json_piece* pieces) noexcept
-    void json_clear_sentence(json_sentence* out) noexcept
-    json_at json_read_said(int number, json_at at, json_at end, int check, json_sentence* out) noexcept
-    json_at json_check_value(json_at at, json_at end, int depth) noexcept
-    json_at json_skip_value(json_at at, json_at end) noexcept
-    json_at json_skip_container(json_at at, json_at end) noexcept
-    bint json_is(json_at at, json_at end, const char* literal) noexcept
-    bint json_utf8_valid(json_at at, Py_ssize_t size) noexcept
-    Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
+    str text_decode(json_at data, Py_ssize_t size)
 
 cdef extern from *:
     """
@@ -130,7 +73,7 @@ cdef struct Heard:              # one ordinary event
     json_string usage           # an object, as JSON
 
 cdef struct Place:              # of one word
-    Py_ssize_t at               # in the payload of its sentence
+    Py_ssize_t at               # after the bracket of the words
     Py_ssize_t size
     Py_ssize_t text_at
     Py_ssize_t text_size
@@ -156,13 +99,13 @@ cdef str text_of(const json_string* piece):
         return PyUnicode_DecodeASCII(<const char*>piece.data, piece.size, NULL)
     try:
         if not piece.flags & JSON_ESCAPED:
-            return PyUnicode_DecodeUTF8(<const char*>piece.data, piece.size, NULL)
+            return text_decode(piece.data, piece.size)
         plain = <unsigned char*>malloc(piece.size)
         if plain == NULL:
             raise MemoryError
         try:
             size = json_unescape(piece.data, piece.size, plain)
-            return None if size < 0 else PyUnicode_DecodeUTF8(<const char*>plain, size, NULL)
+            return None if size < 0 else text_decode(plain, size)
         finally:
             free(plain)
     except UnicodeDecodeError:
@@ -246,11 +189,12 @@ cdef class DirectParser(ResultEventParser):
     cdef int lessons
     cdef str mark               # the punctuation of the newest word that had any
     cdef tuple words            # of this event
-    cdef Place* places          # of the words of `shared`
-    cdef Place* fresh           # of this event's
+    cdef json_at words_at       # their bracket
+    cdef Place* places          # of this event's words, and of those that `shared` has more
     cdef PyObject** found
     cdef Py_ssize_t room
     cdef Sentence shared        # the newest state made here; its words are looked for in the next event
+    cdef json_at shared_at      # the bracket of its words
     cdef Py_ssize_t fixed       # how many of its leading words are
     cdef Py_ssize_t placed      # of how many the place in its text is known
     cdef Py_ssize_t alike       # how many leading words of this event are its very words
@@ -262,7 +206,6 @@ cdef class DirectParser(ResultEventParser):
 
     def __dealloc__(self):
         free(self.places)
-        free(self.fresh)
         free(self.found)
 
     def keep(self, Books books not None):
@@ -363,7 +306,7 @@ cdef class DirectParser(ResultEventParser):
         json_clear_sentence(&heard.said)
         heard.spoken = False
         heard.request_id.size = heard.running_text.size = heard.usage.size = -1
-        self.start = at
+        self.start = self.words_at = at
         self.words = ()
         self.skimmed = False
         at = json_space(at, end)
@@ -417,49 +360,61 @@ cdef class DirectParser(ResultEventParser):
         return at
 
     cdef json_at read_words(self, json_at at, json_at end) except? NULL:
-        # Words whose bytes are those of the same word in `shared` are that word, and most are.
-        cdef json_at old_data = NULL
+        # Words whose bytes are those of the same word in `shared` are that word, and most are: all those in the prefix
+        # that the two have in common, and single ones after it.
         cdef tuple old = ()
         cdef json_word* said = &self.word
         cdef Word word
         cdef Place* place
-        cdef Place* before
-        cdef Py_ssize_t count = 0, known = 0, i
+        cdef json_at start
+        cdef Py_ssize_t count = 0, known = 0, common, i
+        cdef int32_t ended = -1     # the end of the word before, -1 where that was not read
         cdef int more = 1
+        self.words_at = at
         self.alike = 0
         if self.shared is not None:
             old = self.shared.words
             known = len(old)
-            old_data = <json_at>PyBytes_AS_STRING(self.shared.raw)
-        at = json_space(at + 1, end)
-        if at < end and at[0] == c"]":
-            return at + 1
+        if known:
+            place = &self.places[known - 1]
+            common = json_common(at, self.shared_at, min(place.at + place.size, end - at))
+            while self.alike < known and self.places[self.alike].at + self.places[self.alike].size <= common:
+                self.alike += 1
+        count = self.alike
+        if count:
+            at = json_next(at + self.places[count - 1].at + self.places[count - 1].size, end, c"]", &more)
+            if at == NULL:
+                return NULL
+        else:
+            at = json_space(at + 1, end)
+            if at < end and at[0] == c"]":
+                return at + 1
         try:
             while more:
                 if count == self.room:
                     self.make_room()
-                place = &self.fresh[count]
-                before = &self.places[count] if count < known else NULL
-                if before != NULL and end - at >= before.size and memcmp(at, old_data + before.at, before.size) == 0:
+                place = &self.places[count]
+                if count < known and end - at >= place.size and memcmp(
+                        at, self.shared_at + place.at, place.size) == 0:
                     word = <Word>old[count]
-                    place[0] = before[0]
-                    place.at = at - self.start
-                    place.text_at += place.at - before.at
-                    at += before.size
-                    self.alike += self.alike == count
+                    place.text_at += at - self.words_at - place.at
+                    place.at = at - self.words_at
+                    at += place.size
+                    ended = -1
                 else:
-                    place.at = at - self.start
+                    start = at
                     at = json_read_word(at, end, False, said, self.word_pieces)
                     if at == NULL:
                         return NULL
-                    place.size = at - self.start - place.at
-                    place.text_size = said.text.size
-                    place.text_at = said.text.data - self.start if said.text.size > 0 else 0
                     word = Word.__new__(Word)
-                    word.begin_time = time_of(said.begin_time)
+                    if said.begin_time == ended:
+                        word.begin_time = (<Word>self.found[count - 1]).end_time
+                    else:
+                        word.begin_time = time_of(said.begin_time)
                     word.end_time = time_of(said.end_time)
-                    if before != NULL and said.text.size > 0 and said.text.size == before.text_size and memcmp(
-                            said.text.data, old_data + before.text_at, said.text.size) == 0:
+                    ended = said.end_time
+                    if count < known and said.text.size > 0 and said.text.size == place.text_size and memcmp(
+                            said.text.data, self.shared_at + place.text_at, said.text.size) == 0:
                         word.text = (<Word>old[count]).text
                     else:
                         word.text = text_of(&said.text)
@@ -469,6 +424,10 @@ cdef class DirectParser(ResultEventParser):
                         word.speaker_id = speaker_of(&said.speaker)
                     if word.text is None or word.punctuation is None or word.speaker_id is False:
                         return NULL
+                    place.at = start - self.words_at
+                    place.size = at - start
+                    place.text_size = said.text.size
+                    place.text_at = said.text.data - self.words_at if said.text.size > 0 else 0
                 Py_INCREF(word)
                 self.found[count] = <PyObject*>word
                 count += 1
@@ -476,12 +435,16 @@ cdef class DirectParser(ResultEventParser):
                 if at == NULL:
                     return NULL
             self.words = PyTuple_New(count)
-            for i in range(count):
+            for i in range(self.alike):
+                word = <Word>old[i]
+                Py_INCREF(word)
+                PyTuple_SET_ITEM(self.words, i, word)
+            for i in range(self.alike, count):
                 PyTuple_SET_ITEM(self.words, i, <object>self.found[i])
             count = 0
             return at
         finally:
-            for i in range(count):
+            for i in range(self.alike, count):
                 Py_XDECREF(self.found[i])
 
     cdef int make_room(self) except -1:
@@ -490,10 +453,6 @@ cdef class DirectParser(ResultEventParser):
         if moved == NULL:
             raise MemoryError
         self.places = <Place*>moved
-        moved = realloc(self.fresh, room * sizeof(Place))
-        if moved == NULL:
-            raise MemoryError
-        self.fresh = <Place*>moved
         moved = realloc(self.found, room * sizeof(PyObject*))
         if moved == NULL:
             raise MemoryError
@@ -713,8 +672,7 @@ cdef class DirectParser(ResultEventParser):
         books.chains[(heard.said.channel_id, sentence.begin_time)] = [done]
         books.running_text = running
         self.channel.newest = heard.said.begin_time
-        self.fixed = self.placed = 0
-        self.keep_places(sentence)
+        self.shared = None
         out.append(update)
         return True
 
@@ -735,6 +693,8 @@ cdef class DirectParser(ResultEventParser):
             before = open_.sentence
             if same(sentence, before):
                 books.issues["repeated_partial"] += 1
+                if self.alike < len(sentence.words):
+                    self.shared = None      # the places are not those of its words any more
                 return True
             sentence.index = before.index
             sentence.revision = before.revision + 1
@@ -746,7 +706,8 @@ cdef class DirectParser(ResultEventParser):
         update.kept = kept
         update.stable = self.stable(sentence, before, kept)
         open_.shown = sentence.text
-        self.keep_places(sentence)
+        self.shared = sentence              # from here on, words are looked for in this state
+        self.shared_at = <json_at>PyBytes_AS_STRING(raw) + (self.words_at - self.start)
         out.append(update)
         return True
 
@@ -785,11 +746,11 @@ cdef class DirectParser(ResultEventParser):
         size = max(fixed, agreed)
         i = min(i, size)
         if i:
-            at = self.fresh[i - 1].next
-            stop = self.fresh[i - 1].stop
+            at = self.places[i - 1].next
+            stop = self.places[i - 1].stop
         while i < size:
             word = <Word>words[i]
-            here = &self.fresh[i]
+            here = &self.places[i]
             here.reach = at + len(word.text)
             if not place_word(sentence.text, word, &at, &start, &stop):
                 break
@@ -804,11 +765,3 @@ cdef class DirectParser(ResultEventParser):
                     return span[1]
             return 0
         return stop
-
-    cdef int keep_places(self, Sentence sentence) except -1:
-        # From here on words are looked for in this state.
-        cdef Place* places = self.places
-        self.places = self.fresh
-        self.fresh = places
-        self.shared = sentence
-        return 0

@@ -11,6 +11,13 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, int32_t, int64_t, uint32_t, uint6
 from libc.string cimport memcmp, memset
 
 from ._model cimport Sentence
+from ._scan cimport (
+    JSON_COUNT, JSON_ESCAPED, JSON_OUTSIDE, JSON_SAID_NUMBERS, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_WORD_NUMBERS,
+    json_at, json_clear_sentence, json_is, json_named, json_next, json_open, json_piece, json_read_name,
+    json_read_said, json_read_text, json_read_word, json_same_speaker, json_same_string, json_sentence,
+    json_sentence_members, json_skip_container, json_skip_value, json_space, json_speaker, json_step, json_string,
+    json_unescape, json_walk, json_word,
+)
 from ._timeline cimport Buffer, WordColumns, WordWriter, drop, more, sealed
 
 from array import array
@@ -21,60 +28,6 @@ from operator import eq
 cdef extern from "Python.h":
     Py_ssize_t clipped "PyNumber_AsSsize_t"(object number, void* overflow) except? -1
     str PyUnicode_DecodeUTF8(const char* data, Py_ssize_t size, const char* errors)
-
-
-cdef extern from "scan.h":
-    ctypedef const unsigned char* json_at
-    enum:
-        JSON_ESCAPED
-    ctypedef struct json_string:
-        json_at data
-        Py_ssize_t size
-        int flags
-    ctypedef struct json_speaker:
-        int kind
-        int64_t number
-        json_string text
-    ctypedef struct json_word:
-        int32_t begin_time, end_time
-        json_string text, punctuation
-        int fixed
-        json_speaker speaker
-    ctypedef struct json_sentence:
-        int32_t begin_time, end_time
-        int64_t sentence_id
-        bint identified
-        json_string text, language, emotion
-        json_speaker speaker
-        int closed
-    ctypedef struct json_member:
-        pass
-    ctypedef struct json_piece:
-        pass
-    ctypedef struct json_walk:
-        int number, level
-        unsigned seen
-    enum:
-        JSON_OUTSIDE, JSON_WORD_NUMBERS, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_SAID_NUMBERS
-    const json_member* json_sentence_members
-    int JSON_COUNT(const json_member* members) noexcept
-    json_at json_space(json_at at, json_at end) noexcept
-    json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
-    json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
-    json_at json_read_name(json_at at, json_at end, json_string* name) noexcept
-    json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
-    json_at json_read_word(json_at at, json_at end, int check, json_word* out, json_piece* pieces) noexcept
-    json_at json_step(json_at at, json_at end, json_walk* walk, const json_member* known, int count,
-                      json_piece* pieces) noexcept
-    void json_clear_sentence(json_sentence* out) noexcept
-    json_at json_read_said(int number, json_at at, json_at end, int check, json_sentence* out) noexcept
-    json_at json_skip_value(json_at at, json_at end) noexcept
-    json_at json_skip_container(json_at at, json_at end) noexcept
-    Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
-    bint json_same_string(const json_string* one, const json_string* other) noexcept
-    bint json_same_speaker(const json_speaker* one, const json_speaker* other) noexcept
-    bint json_is(json_at at, json_at end, const char* literal) noexcept
-    bint json_named(json_string name, const char* literal) noexcept
 
 
 cdef struct Said:

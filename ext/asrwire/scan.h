@@ -61,6 +61,26 @@ static inline json_at json_space(json_at at, json_at end) {
     return at;
 }
 
+/* How many of the first `size` bytes are alike. */
+static inline ptrdiff_t json_common(json_at one, json_at other, ptrdiff_t size) {
+    ptrdiff_t at = 0;
+#if JSON_SIMD
+    for (; size - at >= 64; at += 64) {
+        __m128i alike = _mm_set1_epi8(-1);
+        for (int i = 0; i < 64; i += 16)
+            alike = _mm_and_si128(alike, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(one + at + i)),
+                                                        _mm_loadu_si128((const __m128i *)(other + at + i))));
+        if (_mm_movemask_epi8(alike) != 0xffff)
+            break;
+    }
+#endif
+    while (size - at >= 8 && memcmp(one + at, other + at, 8) == 0)
+        at += 8;
+    while (at < size && one[at] == other[at])
+        at++;
+    return at;
+}
+
 /* -- strings -------------------------------------------------------------------------------------------------------- */
 
 /* `at` is after the opening quote. Returns the closing one. Escapes and UTF-8 are not checked here. */
@@ -539,7 +559,20 @@ static inline __attribute__((always_inline, target("avx2"))) json_bits json_bloc
     return bits;
 }
 
-#define JSON_SKIP(BLOCK) \
+/* Each bit becomes: how many quotes up to here, odd or even. */
+static inline uint64_t json_strings(uint64_t quotes) {
+    for (int i = 1; i < 64; i *= 2)
+        quotes ^= quotes << i;
+    return quotes;
+}
+
+static inline __attribute__((always_inline, target("pclmul"))) uint64_t json_strings_avx2(uint64_t quotes) {
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)quotes),
+                                                            _mm_set1_epi8(-1), 0));
+}
+
+/* COUNTS: where a bit count is one instruction, blocks in which the container cannot end are only counted. */
+#define JSON_SKIP(BLOCK, STRINGS, COUNTS) \
     ptrdiff_t depth = 0; \
     uint64_t in_string = 0, carry = 0;      /* all ones inside a string; whether the next byte is escaped */ \
     for (; at < end; at += 64) { \
@@ -554,17 +587,17 @@ static inline __attribute__((always_inline, target("avx2"))) json_bits json_bloc
         uint64_t strings = bits.quotes, brackets; \
         if (bits.escapes | carry) \
             strings &= ~json_escaped(bits.escapes, &carry); \
-        strings ^= strings << 1;            /* each bit now: how many quotes up to here, odd or even */ \
-        strings ^= strings << 2; \
-        strings ^= strings << 4; \
-        strings ^= strings << 8; \
-        strings ^= strings << 16; \
-        strings ^= strings << 32; \
-        strings ^= in_string; \
+        strings = STRINGS(strings) ^ in_string; \
         in_string = 0 - (strings >> 63); \
         if (bits.escapes & ~strings) \
             return NULL;                    /* a backslash outside a string */ \
-        brackets = (bits.opens | bits.closes) & ~strings; \
+        bits.opens &= ~strings; \
+        bits.closes &= ~strings; \
+        if (COUNTS && __builtin_popcountll(bits.closes) < depth) { \
+            depth += __builtin_popcountll(bits.opens) - __builtin_popcountll(bits.closes); \
+            continue; \
+        } \
+        brackets = bits.opens | bits.closes; \
         while (brackets) { \
             uint64_t one = brackets & (0 - brackets); \
             if (bits.opens & one) \
@@ -591,15 +624,16 @@ static inline uint64_t json_escaped(uint64_t escapes, uint64_t *carry) {
 }
 
 static inline json_at json_skip_sse2(json_at at, json_at end) {
-    JSON_SKIP(json_block);
+    JSON_SKIP(json_block, json_strings, 0);
 }
 
-static __attribute__((target("avx2,bmi"), unused)) json_at json_skip_avx2(json_at at, json_at end) {
-    JSON_SKIP(json_block_avx2);
+static __attribute__((target("avx2,bmi,popcnt,pclmul"), unused)) json_at json_skip_avx2(json_at at, json_at end) {
+    JSON_SKIP(json_block_avx2, json_strings_avx2, 1);
 }
 
 static inline int json_has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt")
+        && __builtin_cpu_supports("pclmul");
 }
 
 /* Past the container that opens at `at`. What is in it is not checked. */
