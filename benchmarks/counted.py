@@ -127,7 +127,7 @@ def repeated(count: int) -> bytes:
 
 
 def channels(count: int) -> bytes:
-    """Partials and finals of 16 channels in turn."""
+    """Partials and finals of 16 channels in turn; of a multiple of 64 events, none is open in the end."""
     events = []
     for i in range(count):
         final = i // 16 % 4 == 3
@@ -228,8 +228,8 @@ LOOPS = {loop.name: loop for loop in (
     Loop("partials skipped", "event", 2000, partials, understand(False), lambda n: n // 20 * 21),
     Loop("partials of one sentence", "event", 1000, one_sentence, understand(True)),
     Loop("partials of one sentence, skipped", "event", 2000, one_sentence, understand(False)),
-    Loop("channels in turn", "event", 2000, channels, understand(True)),
-    Loop("channels in turn, partials skipped", "event", 2000, channels, understand(False)),
+    Loop("channels in turn", "event", 2048, channels, understand(True)),
+    Loop("channels in turn, partials skipped", "event", 2048, channels, understand(False)),
     Loop("channels all open, partials skipped", "event", 2400, open_channels, understand(False), lambda n: n // 3 * 3),
     Loop("finals", "event", 2000, finals(), understand(True)),
     Loop("finals, the long way", "event", 1000, finals(key=ESCAPED), understand(True)),
