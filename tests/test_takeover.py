@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import tracemalloc
 import types
+import weakref
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -31,6 +33,7 @@ from asrwire import (
     Timeouts,
     Truncated,
 )
+from asrwire._net._call import Call
 from tests.servers import (
     CHUNKED,
     COLOURS,
@@ -179,6 +182,52 @@ def test_every_response_byte_by_byte_and_at_once(
     for size in (1, 2, 7, len(wire) + 1):
         pieces = [wire[i : i + size] for i in range(0, len(wire), size)]
         check(colour, mock(monkeypatch, http, pieces, not CASES[name][3]), CASES[name], f"{name} by {size}")
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_reading_by_steps_alone_is_the_same(colour: Colour, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = CASES[name][0]
+    monkeypatch.setattr(Call, "_takes_turn", lambda stream: False)
+    pieces = [wire[i : i + 7] for i in range(0, len(wire), 7)]
+    check(colour, mock(monkeypatch, httpcore, pieces, not CASES[name][3]), CASES[name], f"{name} by steps")
+
+
+def test_only_the_first_read_and_the_end_take_steps(colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[object] = []
+    reading = Call._reading
+    monkeypatch.setattr(Call, "_reading", lambda stream, met=None: entered.append(met) or reading(stream, met))
+    wire = [CHUNKED, *(chunk(event(f"{i}", number=i, begin=i * 1000)) for i in range(1, 21)), END]
+    network = mock(monkeypatch, httpcore, wire, False)
+
+    async def scenario() -> None:
+        async with colour.client(base_url="http://127.0.0.1/api/v1", http=network) as client:
+            assert await listen(client) == ([f"{i}" for i in range(1, 21)], None)
+
+    colour.run(scenario)
+    assert len(entered) == (21 if colour.name == "trio" else 2)  # trio has httpcore's own network streams: steps
+
+
+@pytest.mark.parametrize("left", ["at its end", "in the middle"])
+def test_a_stream_that_is_over_is_kept_by_nobody(colour: Colour, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = [CHUNKED, *(chunk(event(f"{i}", number=i, begin=i * 1000)) for i in range(1, 6)), END]
+    network = mock(monkeypatch, httpcore, wire, False)
+
+    async def scenario() -> None:
+        async with colour.client(base_url="http://127.0.0.1/api/v1", http=network) as client:
+            async with client.stream(URL, model=MODEL) as stream:
+                async for update in stream:
+                    if left == "in the middle" and update.sentence.text == "3":
+                        break
+            known = weakref.ref(stream.inner if colour.name == "sync" else stream)
+            del stream
+            assert known() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        colour.run(scenario)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", ["informational first", "trailers", "length", "bytes after chunks", "a bad size"])
