@@ -14,6 +14,7 @@ cdef extern from "scan.h":
     json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
     json_at json_string_end(json_at at, json_at end, int* flags) noexcept
     json_at json_skip_container(json_at at, json_at end) noexcept
+    const char* json_simd() noexcept
 
 
 cdef json_at value_end(json_at at, json_at end) noexcept:
@@ -58,3 +59,7 @@ def items(bytes data not None, Py_ssize_t at=0):
         else:
             return None
     return None if here == NULL else (spans, here - text)
+
+
+def simd():
+    return json_simd().decode()
