@@ -131,8 +131,9 @@ examples:
   asrwire transcribe talk.wav --model fun-asr-realtime
   asrwire transcribe talk.wav --model fun-asr-realtime -o talk.vtt
   asrwire transcribe https://example.com/a.mp3 --model fun-asr --format srt
-  ffmpeg -i film.mkv -f wav - | asrwire transcribe - -m fun-asr-realtime -f all -o out/
-  asrwire transcribe a.mp3 -m fun-asr-realtime --json | jq -r 'select(.final).text'
+  asrwire transcribe talk.wav -m fun-asr-realtime --format all -o out
+  ffmpeg -i a.mkv -f wav - | asrwire transcribe - -m fun-asr-realtime -o a.srt
+  asrwire transcribe a.mp3 -m qwen3-asr-flash --json | jq 'select(.final).text'
 
 The key comes from DASHSCOPE_API_KEY. Files and stdin travel in the request, up
 to 20 MiB; models of file tasks take URLs. Options are those of

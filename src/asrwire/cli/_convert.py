@@ -36,11 +36,9 @@ def run(args: argparse.Namespace) -> int:
     return 0 if written and transcript.complete else 1
 
 
-def write(
-    transcript: Transcript, found: list[tuple[str, Path | None]], wanted: Layout, *, names: bool = True
-) -> bool:
-    """Write each of the `targets`, and print the names of files. Returns False where one of several needs times that the service did not send;
-    raises NoTimes where it is the only one."""
+def write(transcript: Transcript, found: list[tuple[str, Path | None]], wanted: Layout, *, names: bool = True) -> bool:
+    """Write each of the `targets`, and print the ``names`` of files. Returns False where one of several needs times
+    that the service did not send; raises NoTimes where it is the only one."""
     missing = False
     for format, path in found:
         try:
