@@ -37,7 +37,19 @@ def test_help_imports_nothing_that_commands_need() -> None:
     assert {name for name in loaded if name.startswith("asrwire")} == {
         "asrwire", "asrwire._errors", "asrwire.cli", "asrwire.cli._commands",
     }  # fmt: skip
-    for name in ("orjson", "httpcore", "h11", "anyio", "ssl", "socket", "asyncio", "dataclasses", "inspect", "rich"):
+    for name in (
+        "orjson",
+        "httpcore",
+        "h11",
+        "anyio",
+        "ssl",
+        "socket",
+        "asyncio",
+        "pathlib",
+        "dataclasses",
+        "inspect",
+        "rich",
+    ):
         assert name not in loaded
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAIN = """\
 examples:
@@ -179,10 +181,16 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 # == arguments =========================================================================================================
 
 
+def _path(text: str) -> Path:
+    from pathlib import Path
+
+    return Path(text)
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--fast", action="store_true", help="full speed, plain output")
     command.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="where demo.srt, demo.vtt and demo.json go (default: .)"
+        "--out", type=_path, default=".", metavar="DIR", help="where demo.srt, demo.vtt and demo.json go (default: .)"
     )
 
 
@@ -190,7 +198,7 @@ def _transcribe(command: argparse.ArgumentParser) -> None:
     _add_call(command, "a file, a URL (http, https, oss, data), or - for stdin")
     _add_format(command)
     command.add_argument(
-        "-o", dest="out", type=Path, metavar="PATH", help="file or directory, written while sentences come"
+        "-o", dest="out", type=_path, metavar="PATH", help="file or directory, written while sentences come"
     )
     command.add_argument("--json", action="store_true", help="print one JSON object per update")
     command.add_argument("-q", "--quiet", action="store_true", help="no captions, no progress")
@@ -205,7 +213,7 @@ def _emulate(command: argparse.ArgumentParser) -> None:
     add("--speed", type=float, metavar="X", help="1: real time, 4: four times faster; default: at once")
     add("--envelope", default="doc", choices=("doc", "public", "workspace"), help="layout of native answers")
     add("--tls", action="store_true", help="serve https; needs asrwire[tls-emulator]")
-    add("--sample", type=Path, metavar="FILE", help="answer everything with this .sse or .json file")
+    add("--sample", type=_path, metavar="FILE", help="answer everything with this .sse or .json file")
     add(
         "--fault", action="append", default=[], metavar="FAULT",
         help="let this go wrong, such as cut:at=500; repeatable",
@@ -232,14 +240,14 @@ def _inspect(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("file", metavar="FILE", help="a capture or a bare body; -: stdin")
     add("--json", action="store_true", help="print one JSON object")
-    add("--plot", type=Path, metavar="IMAGE", help="draw the words over time (.svg .png .pdf); needs asrwire[plot]")
+    add("--plot", type=_path, metavar="IMAGE", help="draw the words over time (.svg .png .pdf); needs asrwire[plot]")
 
 
 def _convert(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="what to read; - is stdin")
     _add_format(command)
     command.add_argument(
-        "-o", dest="out", type=Path, metavar="PATH", help="file or directory; default: stdout, and for all beside FILE"
+        "-o", dest="out", type=_path, metavar="PATH", help="file or directory; default: stdout, and for all beside FILE"
     )
     _add_layout(command)
 
@@ -273,7 +281,7 @@ def _tasks(command: argparse.ArgumentParser) -> None:
     listing.add_argument("--limit", type=int, metavar="N", help="at most so many")
     results = add("results", "print or write the results of a task that is done", _RESULTS)
     results.add_argument("--format", choices=FORMATS, help="default: txt, with --json: json")
-    results.add_argument("-o", dest="out", type=Path, metavar="DIR", help="one file per audio file into DIR")
+    results.add_argument("-o", dest="out", type=_path, metavar="DIR", help="one file per audio file into DIR")
     for action in (get, cancel, results):
         action.add_argument("id", metavar="ID", help="a task id")
 
