@@ -197,10 +197,11 @@ class Stream(_Stream):
     def __init__(self, tap: Tap, inner: Any) -> None:
         super().__init__(tap, inner)
         # Where the stream is no more than a socket, its bytes are taken from there: the HTTP module's way of mapping
-        # exceptions, which `Exchange.fault` does again, is a third of what reading a live event costs a thread.
+        # exceptions, which `Exchange.fault` does again, is a third of what reading a live event costs a thread. TLS in
+        # TLS and a stream of somebody's own name a socket, too, but what comes out of that is not what they read.
         sock = inner.get_extra_info("socket")
-        plain = isinstance(sock, ssl.SSLSocket) or inner.get_extra_info("ssl_object") is None
-        self._socket = sock if plain and isinstance(sock, socket.socket) else None
+        plain = type(inner).__name__ == "SyncStream" and isinstance(sock, socket.socket)
+        self._socket = sock if plain else None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
