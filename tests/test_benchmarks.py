@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from benchmarks import help as startup
 from benchmarks import report
 from benchmarks.corpus import result_file
 from benchmarks.held import sampler
@@ -70,6 +71,23 @@ def test_asrwire_finds_what_is_there(row: Row) -> None:
     assert path.outcome() == contest.expected
     sample = path.sample()
     assert sample.cost >= 0 or "memory" in row.name  # so few words may need no new page, and a trim may give some back
+
+
+# -- start-up
+
+
+def test_startup_is_measured_in_turn() -> None:
+    found = startup.rounds(1)
+    assert [len(times) for times in found] == [2]
+    assert all(ms > 0 for ms in found[0])
+
+
+def test_startup_is_told_as_a_difference() -> None:
+    assert startup.report([(8.0, 30.0), (10.0, 29.0), (9.0, 35.0)]) == [
+        "python -c pass       9.0 ms",
+        "asrwire --help      30.0 ms",
+        "over it             22.0 ms, at most 60; median of 3 interleaved runs",
+    ]
 
 
 # -- statistics

@@ -121,7 +121,7 @@ def test_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert capsys.readouterr() == (SRT, "")
     stdin(monkeypatch, STREAM.read_bytes())
     assert main(["convert", "-", "--to", "all"]) == 2
-    assert capsys.readouterr().err == "asrwire: --format all writes files: of stdin it needs -o DIR\n"
+    assert capsys.readouterr().err == "asrwire: --format all writes files: beside none it needs -o DIR\n"
     stdin(monkeypatch, STREAM.read_bytes())
     assert main(["convert", "-", "--to", "all", "-o", str(tmp_path)]) == 0
     assert (tmp_path / "stdin.srt").read_text(encoding="utf-8") == SRT

@@ -138,16 +138,27 @@ def run(code: str) -> str:
 
 
 def test_importing_asrwire_imports_neither_clients_nor_anything_optional() -> None:
-    loaded = run("import sys, asrwire; print(*sys.modules)").split()
+    assert run("import sys, asrwire; print(*[name for name in sys.modules if 'asrwire' in name])") == "asrwire"
+    loaded = run("import sys; from asrwire import Transcript, ResultStream, Update; print(*sys.modules)").split()
     for name in ("httpcore", "h11", "anyio", "ssl", "asyncio", "trio", "h2", "trustme", "asrwire._client"):
         assert name not in loaded
     assert run("import asrwire; print(asrwire.Client.__module__)") == "asrwire._client"
 
 
+def test_names_are_where_type_checkers_are_told_they_are() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    told = next(node for node in tree.body if isinstance(node, ast.If))
+    found = {alias.name: node.module for node in told.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert found == asrwire._PLACES
+    assert set(found) == set(asrwire.__all__)
+
+
 def test_importing_costs_no_more_than_httpcore_and_orjson() -> None:
     # Counted, not timed: modules loaded beyond the interpreter's own.
-    count = "import sys; before = set(sys.modules); import {}; print(len(set(sys.modules) - before))"
-    assert int(run(count.format("asrwire"))) <= int(run(count.format("httpcore, orjson")))
+    count = "import sys; before = set(sys.modules); {}; print(len(set(sys.modules) - before))"
+    everything = ", ".join(name for name in asrwire.__all__ if not name.endswith(("Client", "Stream", "Options")))
+    modules = int(run(count.format(f"from asrwire import ResultStream, {everything}")))
+    assert modules <= int(run(count.format("import httpcore, orjson")))
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in PACKAGE.glob("_*.py") if not p.stem.endswith("__")))

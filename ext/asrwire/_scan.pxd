@@ -53,5 +53,6 @@ cdef extern from "scan.h":
     json_at json_check_value(json_at at, json_at end, int depth) noexcept
     json_at json_skip_value(json_at at, json_at end) noexcept
     json_at json_skip_container(json_at at, json_at end) noexcept
+    const char* json_simd() noexcept
     bint json_same_string(const json_string* one, const json_string* other) noexcept
     bint json_same_speaker(const json_speaker* one, const json_speaker* other) noexcept

@@ -50,3 +50,7 @@ def items(bytes data not None, Py_ssize_t at=0):
         else:
             return None
     return None if here == NULL else (spans, here - text)
+
+
+def simd():
+    return json_simd().decode()

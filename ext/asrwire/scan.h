@@ -636,11 +636,19 @@ static inline int json_has_avx2(void) {
         && __builtin_cpu_supports("pclmul");
 }
 
+static inline const char *json_simd(void) {
+    return json_has_avx2() ? "AVX2" : "SSE2";
+}
+
 /* Past the container that opens at `at`. What is in it is not checked. */
 static inline json_at json_skip_container(json_at at, json_at end) {
     return json_has_avx2() ? json_skip_avx2(at, end) : json_skip_sse2(at, end);
 }
 #else
+static inline const char *json_simd(void) {
+    return "none";
+}
+
 static inline json_at json_skip_container(json_at at, json_at end) {
     ptrdiff_t depth = 0;
     while (at < end) {

@@ -315,7 +315,7 @@ class Recorder:
         """The response head has come."""
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
         headers = tuple((name, MASK if is_credential(name) else self._text(value)) for name, value in pairs)
-        response = Response(self._ms(), status, headers, round((self._zero - self._begun) * 1000, 3))
+        response = Response(self.ms, status, headers, round((self._zero - self._begun) * 1000, 3))
         self.ledger.head, self.ledger.sending = response.ms, response.sending
         self._write(response_line(response))
 
@@ -324,14 +324,14 @@ class Recorder:
         return _Recorded(self, partials, **settings)
 
     def _received(self, data: bytes) -> float:
-        ms = self._ms()
+        ms = self.ms
         if kept := self._mask.feed(data):
             self._write(read_line(Read(ms, kept)))
         return ms
 
     def _ended(self, error: BaseException | None, unframed: bool = False) -> float:
         """The body has ended, or there will be none."""
-        ms, self._over = self._ms(), True
+        ms, self._over = self.ms, True
         if rest := self._mask.feed(b"", last=True):
             self._write(read_line(Read(ms, rest)))
         self._write(end_line(End(ms, _kind(error), "" if error is None else self._text(str(error)), unframed)))
@@ -347,7 +347,9 @@ class Recorder:
         sent_at = None if self._exchange is None else self._exchange.sent_at
         return self._begun if sent_at is None else sent_at
 
-    def _ms(self) -> float:
+    @property
+    def ms(self) -> float:
+        """Now: ms since the request had left."""
         return round(max(0.0, time.monotonic() - self._zero) * 1000, 3)
 
     def _text(self, text: str) -> str:

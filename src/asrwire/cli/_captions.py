@@ -55,6 +55,10 @@ class Captions:
             case Incomplete(sentence, reason):
                 return self._finish(sentence, reason, width)
 
+    def first(self, text: str, width: int | None) -> str:
+        """What to write before there is an update: a dim line that the first one takes away."""
+        return self._draw([], text.translate(_HARMLESS), 0, width)
+
     def end(self) -> str:
         """What to write where nothing follows: an open line is left as it stands."""
         drawn, self._drawn = self._drawn, False

@@ -15,42 +15,47 @@ from .._single import whole
 from .._stream import ResultStream
 from .._transcript import FORMATS, Transcript
 from ..formats import Layout
-from ._terminal import drop_broken_pipes, harmless, set_encodings
+from ._arguments import layout
+from ._terminal import drop_broken_pipes, say, set_encodings, tell
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert ``args.file``. Returns 0, or 1 where something is missing: the end of a stream, times for subtitles."""
     set_encodings()
-    layout = Layout(
-        max_chars=args.max_chars, max_lines=args.max_lines, max_cps=args.max_cps, min_duration=args.min_duration,
-        max_duration=args.max_duration or None, gap=args.gap, speakers=args.speakers,
-    )  # fmt: skip
     source = None if args.file == "-" else Path(args.file)
+    wanted = layout(args)
     transcript = read(sys.stdin.buffer.read() if source is None else source.read_bytes())
-    targets = _targets(source, args.format, args.out)
-    missing = False
+    found = targets("stdin" if source is None else source.stem, source, args.format, args.out)
     if not transcript.complete:
-        _tell(f"{args.file} is incomplete: {transcript.incomplete_reason}")
-        missing = True
+        tell(f"{args.file} is incomplete: {transcript.incomplete_reason}")
     try:
-        for format, path in targets:
-            try:
-                content = transcript.to_format(format, layout)
-            except NoTimes as error:
-                if len(targets) == 1:
-                    raise
-                _tell(f"no {format}: {error}")
-                missing = True
-                continue
-            if path is None:
-                sys.stdout.write(harmless(content) if sys.stdout.isatty() else content)
-                sys.stdout.flush()
-            else:
-                path.write_text(content, encoding="utf-8", newline="\n")
-                print(path, flush=True)
+        written = write(transcript, found, wanted)
     except BrokenPipeError:
         drop_broken_pipes()
-    return 1 if missing else 0
+        written = True
+    return 0 if written and transcript.complete else 1
+
+
+def write(transcript: Transcript, found: list[tuple[str, Path | None]], wanted: Layout, *, names: bool = True) -> bool:
+    """Write each of the `targets`, and print the ``names`` of files. Returns False where one of several needs times
+    that the service did not send; raises NoTimes where it is the only one."""
+    missing = False
+    for format, path in found:
+        try:
+            content = transcript.to_format(format, wanted)
+        except NoTimes as error:
+            if len(found) == 1:
+                raise
+            tell(f"no {format}: {error}")
+            missing = True
+            continue
+        if path is None:
+            say(content, end="")
+        else:
+            path.write_text(content, encoding="utf-8", newline="\n")
+            if names:
+                print(path, flush=True)
+    return not missing
 
 
 def read(data: bytes) -> Transcript:
@@ -74,16 +79,18 @@ def read(data: bytes) -> Transcript:
         stream.receive_eof(error)
         if not stream.transcript.sentences:
             raise
-        _tell(str(error))
+        tell(str(error))
     return stream.transcript
 
 
-def _targets(source: Path | None, format: str | None, out: Path | None) -> list[tuple[str, Path | None]]:
-    """Each format to be written, and where to: None is stdout. The source is never written over."""
-    stem = "stdin" if source is None else source.stem
+def targets(stem: str, source: Path | None, format: str | None, out: Path | None) -> list[tuple[str, Path | None]]:
+    """Each format to be written, and where to: None is stdout. The source is never written over.
+
+    ``stem``: what files are called, without their suffix. ``source``: the file read, None where it is none.
+    """
     if format == "all":
         if out is None and source is None:
-            raise ConfigError("--format all writes files: of stdin it needs -o DIR")
+            raise ConfigError("--format all writes files: beside none it needs -o DIR")
         directory = out or (source or Path()).parent
         directory.mkdir(parents=True, exist_ok=True)
         found = ((kind, directory / f"{stem}.{kind}") for kind in FORMATS)
@@ -97,7 +104,3 @@ def _targets(source: Path | None, format: str | None, out: Path | None) -> list[
 
 def _same(path: Path, source: Path | None) -> bool:
     return source is not None and path.exists() and path.samefile(source)
-
-
-def _tell(text: str) -> None:
-    print("asrwire:", harmless(" ".join(text.split())), file=sys.stderr, flush=True)

@@ -17,8 +17,9 @@ Show = Callable[[Update], None]
 
 
 @contextmanager
-def captions(live: bool) -> Iterator[Show]:
-    """What shows an update on stderr. ``live``: the open sentence too, redrawn, where the terminal can."""
+def captions(live: bool, first: str = "") -> Iterator[Show]:
+    """What shows an update on stderr. ``live``: the open sentence too, redrawn, where the terminal can; there ``first``
+    is what stands until the first update comes."""
     drawn = Captions(live and _terminal.takes_control_codes(sys.stderr))
 
     def write(text: str) -> None:
@@ -27,6 +28,8 @@ def captions(live: bool) -> Iterator[Show]:
             sys.stderr.flush()
 
     try:
+        if first:
+            write(drawn.first(first, _terminal.width(sys.stderr)))
         yield lambda update: write(drawn.show(update, _terminal.width(sys.stderr)))
     finally:
         write(drawn.end())

@@ -12,7 +12,7 @@ from .._errors import ConfigError
 from .._options import FAMILIES
 from ..capture import Capture, Recorder
 from . import _terminal
-from ._arguments import audio, option
+from ._arguments import audio, call, service
 from ._live import captions, interrupted
 
 _OPTIONS = frozenset({"extra"}).union(*FAMILIES.values())
@@ -29,16 +29,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _record(args: argparse.Namespace) -> int:
-    options = dict(option(text, _OPTIONS) for text in args.option)
-    given = {"model": args.model, "protocol": args.protocol, "family": args.family}
-    with Client(base_url=args.base_url, region=args.region, workspace=args.workspace) as client:
-        client.stream(audio(args.audio), **given, **options)  # what is wrong is said before there is a file
+    given = call(args, _OPTIONS)
+    with Client(**service(args)) as client:
+        client.stream(audio(args.audio), **given)  # what is wrong is said before there is a file
         recorder = Recorder(args.out)
         ended = 0
         try:
             with (
                 captions(live=True) as show,
-                client.stream(audio(args.audio), **given, capture=recorder, **options) as stream,
+                client.stream(audio(args.audio), **given, capture=recorder) as stream,
             ):
                 try:
                     for update in stream:

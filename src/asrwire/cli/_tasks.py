@@ -17,9 +17,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
@@ -34,8 +32,8 @@ from .._single import whole
 from .._task import Progress, Subtask, Task
 from ..formats import SUBTITLES
 from . import exit_code
-from ._arguments import option
-from ._terminal import drop_broken_pipes, harmless, set_encodings, takes_control_codes, width
+from ._arguments import option, service, stem
+from ._terminal import drop_broken_pipes, harmless, say, set_encodings, takes_control_codes, tell, width
 
 _OPTIONS = {*FileOptions.__optional_keys__, "extra"}
 
@@ -50,18 +48,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
 
-def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    return {"base_url": args.base_url, "region": args.region, "workspace": args.workspace}
-
-
-def _say(text: str) -> None:
-    print(harmless(text) if sys.stdout.isatty() else text, flush=True)
-
-
-def _tell(text: str) -> None:
-    print("asrwire:", harmless(" ".join(text.split())), file=sys.stderr, flush=True)
-
-
 # == submit, get, cancel, list =========================================================================================
 
 
@@ -71,24 +57,24 @@ def _submit(args: argparse.Namespace) -> int:
     family = _requests.file_family(args.model)
     size = _requests.urls_per_task(family) if family else len(urls)
     submitted = 0
-    with Client(**_settings(args)) as client:
+    with Client(**service(args)) as client:
         try:
             for submitted in range(0, len(urls), size):
                 task = client.tasks.submit(urls[submitted : submitted + size], model=args.model, **options)
-                _say(_json(task_fields(task)) if args.json else task.task_id)
+                say(_json(task_fields(task)) if args.json else task.task_id)
         except (ASRWireError, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
-                _tell("interrupted; a task may have been made that is not named here: asrwire tasks list --since 5m")
+                tell("interrupted; a task may have been made that is not named here: asrwire tasks list --since 5m")
             for url in urls[submitted:] if submitted else ():
-                _tell(f"without a task id: {shown_url(url)}")
+                tell(f"without a task id: {shown_url(url)}")
             raise
     return 0
 
 
 def _get(args: argparse.Namespace) -> int:
-    with Client(**_settings(args)) as client:
+    with Client(**service(args)) as client:
         task = client.tasks.get(args.id)
-    _say(_json(task_fields(task)) if args.json else "\n".join(_description(task)))
+    say(_json(task_fields(task)) if args.json else "\n".join(_description(task)))
     return 0
 
 
@@ -113,9 +99,9 @@ def _description(task: Task) -> list[str]:
 
 
 def _cancel(args: argparse.Namespace) -> int:
-    with Client(**_settings(args)) as client:
+    with Client(**service(args)) as client:
         client.tasks.cancel(args.id)
-    _say(_json({"task_id": args.id, "status": "CANCELED"}) if args.json else f"{args.id}  CANCELED")
+    say(_json({"task_id": args.id, "status": "CANCELED"}) if args.json else f"{args.id}  CANCELED")
     return 0
 
 
@@ -124,15 +110,15 @@ def _list(args: argparse.Namespace) -> int:
         raise ConfigError("--limit must be at least 1")
     start = None if args.since is None else datetime.now(UTC) - _duration(args.since)
     size = min(100, args.limit or 100)
-    with Client(**_settings(args)) as client:
+    with Client(**service(args)) as client:
         tasks = client.tasks.list(start_time=start, model_name=args.model, status=args.status, page_size=size)
         for number, task in enumerate(islice(tasks, args.limit)):
             if args.json:
-                _say(_json(task_fields(task)))
+                say(_json(task_fields(task)))
                 continue
             if number == 0:
-                _say(_row("task", "status", "submitted", "model"))
-            _say(_row(task.task_id, task.status, _moment(task.submit_time), task.model or ""))
+                say(_row("task", "status", "submitted", "model"))
+            say(_row(task.task_id, task.status, _moment(task.submit_time), task.model or ""))
     return 0
 
 
@@ -161,7 +147,7 @@ def _wait(args: argparse.Namespace) -> int:
     finally:
         display.end()
     if left:
-        _tell(f"to go on: asrwire tasks wait {' '.join(left)}")
+        tell(f"to go on: asrwire tasks wait {' '.join(left)}")
     return code
 
 
@@ -177,29 +163,34 @@ async def _waiting(args: argparse.Namespace, left: dict[str, None], display: Dis
         except Timeout as error:
             codes.append(exit_code(error))
             display.clear()
-            _tell(str(error))
+            tell(str(error))
             return
         except TaskFailed as error:
             codes.append(exit_code(error))
             task = error.task or Task(task_id)
             display.clear()
-            _tell(str(error))
+            tell(str(error))
         del left[task_id]
         display.clear()
-        _say(_json(task_fields(task)) if args.json else _outcome(task))
+        say(_json(task_fields(task)) if args.json else _outcome(task))
 
     try:
-        async with AsyncClient(**_settings(args)) as client, asyncio.TaskGroup() as group:
+        async with AsyncClient(**service(args)) as client, asyncio.TaskGroup() as group:
             running = {group.create_task(one(task_id)) for task_id in left}
-            while running:
-                _, running = await asyncio.wait(running, timeout=1)
-                display.draw()
+            await drawn(display, running)
     except* (ASRWireError, OSError) as errors:  # what ends them all: a refused key, no network, a reader gone
         error: BaseException = errors
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
     return max(codes)
+
+
+async def drawn(display: Display, running: set[asyncio.Task[None]] | set[asyncio.Task[Task]]) -> None:
+    """Wait for what runs, and draw the progress each second."""
+    while running:
+        _, running = await asyncio.wait(running, timeout=1)
+        display.draw()
 
 
 def _outcome(task: Task) -> str:
@@ -279,7 +270,7 @@ def _results(args: argparse.Namespace) -> int:
         raise ConfigError(f"--json prints JSON: --format {kind} goes with -o DIR there")
     failed = 0
     names: set[str] = set()
-    with Client(**_settings(args)) as client:
+    with Client(**service(args)) as client:
         task = client.tasks.get(args.id)
         count = len(task.subtasks)
         if count > 1 and args.out is None and kind in SUBTITLES:
@@ -292,17 +283,17 @@ def _results(args: argparse.Namespace) -> int:
                 content = _content(value, kind)
             except ASRWireError as error:  # of this file: it has failed, or it has no times for subtitles
                 failed += 1
-                _tell(f"{_shown_url(value.file_url) or f'file {number}'}: {error}")
+                tell(f"{_shown_url(value.file_url) or f'file {number}'}: {error}")
                 if args.json:
-                    _say(_json(failure_fields(value, error)))
+                    say(_json(failure_fields(value, error)))
                 continue
             if path is not None:
                 path.write_text(content, encoding="utf-8", newline="\n")
-                _say(_json({"file_url": _shown_url(value.file_url), "path": str(path)}) if args.json else str(path))
+                say(_json({"file_url": _shown_url(value.file_url), "path": str(path)}) if args.json else str(path))
             elif kind == "txt" and count > 1:
-                _say(f"==> {_line(_shown_url(value.file_url) or str(number))} <==\n{content}")
+                say(f"==> {_line(_shown_url(value.file_url) or str(number))} <==\n{content}")
             else:
-                _say(content.removesuffix("\n"))
+                say(content.removesuffix("\n"))
     return 1 if failed else 0
 
 
@@ -318,12 +309,11 @@ def _content(value: FileResult | FileFailed, kind: str) -> str:
 
 def _name(file_url: str | None, number: int, names: set[str]) -> str:
     """A file name, without its suffix, after that of the audio: none of `names`, to which it is added."""
-    stem = PurePosixPath(unquote((_shown_url(file_url) or "").rpartition("/")[2])).stem
-    stem = re.sub(r"[^\w.-]+", "_", stem).strip("._")[:60] or f"file-{number}"
-    name, again = stem, 1
+    first = stem(file_url or "") or f"file-{number}"
+    name, again = first, 1
     while name.casefold() in names:
         again += 1
-        name = f"{stem}-{again}"
+        name = f"{first}-{again}"
     names.add(name.casefold())
     return name
 

@@ -35,6 +35,16 @@ def harmless(text: str) -> str:
     return text.translate(_HARMLESS)
 
 
+def say(text: str, end: str = "\n") -> None:
+    """Print a result, as it is for a pipe, without control characters for a terminal."""
+    print(harmless(text) if sys.stdout.isatty() else text, end=end, flush=True)
+
+
+def tell(text: str) -> None:
+    """Print a line on stderr."""
+    print("asrwire:", harmless(" ".join(text.split())), file=sys.stderr, flush=True)
+
+
 def set_encodings() -> None:
     """UTF-8 into pipes and files; in a terminal what its encoding lacks is replaced."""
     for stream in (sys.stdout, sys.stderr):
