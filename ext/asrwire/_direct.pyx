@@ -164,13 +164,17 @@ cdef Usage usage_of(dict raw):
         return None
 
 
+# What stood between two values the last time, in whichever stream: all of a service's are alike, an idle one of
+# thousands has 3 kB less, and what is expected of one event is compared with its bytes whoever has said it.
+cdef json_piece[EVENT_NUMBERS] event_pieces
+cdef json_piece[JSON_WORD_NUMBERS] word_pieces
+
+
 cdef class DirectParser(ResultEventParser):
     cdef Books books
     cdef object slow            # what takes the other events, during a call of `take`
     cdef bint direct
     cdef json_at start          # of this event
-    cdef json_piece[EVENT_NUMBERS] pieces
-    cdef json_piece[JSON_WORD_NUMBERS] word_pieces
     cdef json_word word
     cdef Heard heard
     cdef bint skimmed           # something in it was passed over unchecked
@@ -311,7 +315,7 @@ cdef class DirectParser(ResultEventParser):
         self.skimmed = False
         at = json_space(at, end)
         while True:
-            at = json_step(at, end, &walk, event_members, JSON_COUNT(event_members), self.pieces)
+            at = json_step(at, end, &walk, event_members, JSON_COUNT(event_members), event_pieces)
             if at == NULL:
                 return False
             number = walk.number
@@ -403,7 +407,7 @@ cdef class DirectParser(ResultEventParser):
                     ended = -1
                 else:
                     start = at
-                    at = json_read_word(at, end, False, said, self.word_pieces)
+                    at = json_read_word(at, end, False, said, word_pieces)
                     if at == NULL:
                         return NULL
                     word = Word.__new__(Word)
