@@ -120,12 +120,15 @@ def run(directory: Path, *args: str, before: str = "", **changes: str) -> subpro
 class Terminal:
     """A child whose stderr, and stdout where wanted, is a pseudo-terminal of this many columns."""
 
-    def __init__(self, directory: Path, columns: int, *, everything: bool = False, before: str = "", **changes: str):
+    def __init__(
+        self, directory: Path, columns: int, *, everything: bool = False, before: str = "",
+        run: list[str] | None = None, **changes: str,
+    ) -> None:  # fmt: skip
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         with open(directory / "stdout", "wb") as file:
             self._process = subprocess.Popen(
-                command(before=before),
+                command(before=before) if run is None else run,
                 cwd=directory,
                 env=environment(**changes),
                 stdin=slave,

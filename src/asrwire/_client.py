@@ -20,6 +20,7 @@ from ._net._colour import Asynchronous, Blocking, Colour, drive, drive_async
 from ._net._fetch import Driver
 from ._net._settings import Settings
 from ._tasks_client import AsyncTasks, AsyncValues, Tasks, Values
+from .capture import Recorder
 
 if TYPE_CHECKING:
     import os
@@ -199,7 +200,7 @@ class _Client(Settings, Generic[S]):
     def stream(
         self, audio: AudioInput, *, model: str, protocol: str | None = None, partials: bool = True,
         resend: bool = False, timeouts: Timeouts | None = None, extra: Mapping[str, object] | None = None,
-        family: str | None = None, **options: Any,
+        family: str | None = None, capture: Recorder | None = None, **options: Any,
     ) -> S:
         """Transcribe while listening to the answer; enter what this returns, then iterate over it (in `AsyncClient`
         with ``async with`` and ``async for``): ``with client.stream(...) as stream: for update in stream: ...``
@@ -213,12 +214,17 @@ class _Client(Settings, Generic[S]):
             timeouts: instead of the client's.
             extra: merged last into the request's parameters, for what is newer than this library.
             family: whose request shape to use for a model not known here ("fun-asr-flash", ...).
+            capture: what records the call (`asrwire.capture.Recorder`), or nothing.
             **options: `QwenOptions`, `FunASRFlashOptions` or `FunASRRealtimeOptions`, by model.
 
         Raises ConfigError and TypeError here, everything else from the stream.
         """
         arguments = {"model": model, "protocol": protocol, "family": family, "extra": extra, "options": options}
-        return self._kind(self, audio, arguments, stream=True, partials=partials, resend=resend, timeouts=timeouts)
+        if not (capture is None or isinstance(capture, Recorder)):
+            raise TypeError(f"capture must be an asrwire.capture.Recorder or None, not {type(capture).__name__}")
+        return self._kind(
+            self, audio, arguments, stream=True, partials=partials, resend=resend, timeouts=timeouts, recorder=capture
+        )
 
     def _file(
         self, audio: AudioInput, resend: bool, timeouts: Timeouts | None, arguments: dict[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from ._errors import DecodeError
+from ._masks import without_queries
 from ._model import Usage, Word
 
 MAX_TIME = 2**31 - 1  # ms; 24 days, and what an int32 column holds
@@ -24,7 +25,6 @@ NO_SPEECH = ("ASR_RESPONSE_HAVE_NO_WORDS", "SUCCESS_WITH_NO_VALID_FRAGMENT", "NO
 _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
-_QUERY = re.compile(r"""(:\\?/\\?/[^\s?#"'<>]*)[?#][^\s"'<>]*""")  # in JSON, slashes may be escaped
 
 
 @dataclass(slots=True)
@@ -380,7 +380,7 @@ def _text_or_none(value: object) -> str | None:
 def shown(text: str) -> str:
     """Text of the service as our texts may show it: at most 2048 characters, URLs without their queries, which may be
     signatures."""
-    return _QUERY.sub(r"\1", text[:2048])
+    return without_queries(text[:2048])
 
 
 def wrong(path: str, value: object, wanted: str) -> DecodeError:

@@ -38,6 +38,11 @@ _BOM = b"\xef\xbb\xbf"
 _FIELD_END = re.compile(rb"[:\r\n]")
 _CONTENT = re.compile(rb'"content":"((?:[^"\\]++|\\.)*+)"')  # possessive: else 100 bytes are kept for each
 _DONE = object()  # what the line of the mark of the end says
+_ENDINGS = {
+    "open_sentence": "the stream ended inside a sentence",
+    "cut": "the stream ended before the result was complete",
+    "empty": "the response holds no result",
+}
 _SNIFF = 1024  # white space that may stand before the first byte of a JSON body
 
 
@@ -529,6 +534,13 @@ class ResultStream:
             no_speech=complete and not any(s.text for s in sentences), timed=not self._text_only, issues=self.issues,
             usage=self._sentences.usage, model=known.model, created=known.created, finish_reason=known.finish_reason,
         )  # fmt: skip
+
+
+def check_ended(transcript: Transcript) -> None:
+    """Raise Truncated where a body has ended by itself, but not with everything the service meant to send."""
+    reason = transcript.incomplete_reason or "cut"
+    if not (transcript.complete or reason == "length"):
+        raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
 
 
 def _whole(payload: bytes) -> bool:

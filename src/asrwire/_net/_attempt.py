@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from .. import _codes
 from .._errors import ASRWireError, LimitExceeded
+from .._masks import masked as _masked
 from ._body import Body, field
 from ._colour import Steps
 from ._exchange import Exchange
@@ -63,8 +64,7 @@ class Attempt:
     def open(self, request: Request) -> Steps[None]:
         """Send `request`, which is not kept, and accept the head of its response, whatever its status. Raises what
         `Transport.open` and `Body` raise."""
-        wire = _wire(request, self._key, self._client._headers)
-        yield from self._client._transport.open(self.channel, wire)
+        yield from self._client._transport.open(self.channel, wire(request, self._key, self._client._headers))
         self.fields = tuple((name, _masked(value, self._key)) for name, value in self.channel.headers)
         self.status = self.channel.status
         try:
@@ -155,7 +155,8 @@ def hide(key: str, error: ASRWireError) -> None:
     error.request_id = _masked(error.request_id, key)
 
 
-def _wire(request: Request, key: str, more: tuple[tuple[str, str], ...]) -> Wire:
+def wire(request: Request, key: str, more: tuple[tuple[str, str], ...]) -> Wire:
+    """The request as it is sent, with the header fields `more`."""
     fields = {"host": ("Host", urlsplit(request.url).netloc), "user-agent": ("User-Agent", "asrwire")}
     if request.credentials:
         fields["authorization"] = ("Authorization", f"Bearer {key}")
@@ -166,13 +167,3 @@ def _wire(request: Request, key: str, more: tuple[tuple[str, str], ...]) -> Wire
         fields |= {name.lower(): (name, value) for name, value in more}
     headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.values())
     return Wire(request.method, request.url, headers, request.body)
-
-
-def _masked(value: Any, key: str) -> Any:
-    # A key of four characters or fewer is none of the services', and a part of ordinary words.
-    if len(key) > 4:
-        if isinstance(value, str):
-            return value.replace(key, "***")
-        if isinstance(value, bytes):
-            return value.replace(key.encode("latin-1", "replace"), b"***")
-    return value

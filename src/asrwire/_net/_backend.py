@@ -198,9 +198,9 @@ class Stream(_Stream):
         super().__init__(tap, inner)
         # Where the stream is no more than a socket, its bytes are taken from there: the HTTP module's way of mapping
         # exceptions, which `Exchange.fault` does again, is a third of what reading a live event costs a thread.
-        sock = inner.get_extra_info("socket")
-        plain = isinstance(sock, ssl.SSLSocket) or inner.get_extra_info("ssl_object") is None
-        self._socket = sock if plain and isinstance(sock, socket.socket) else None
+        # (TLS inside TLS is more than the SSLSocket under it.)
+        sock, secured = inner.get_extra_info("socket"), inner.get_extra_info("ssl_object")
+        self._socket = sock if isinstance(sock, socket.socket) and secured in (None, sock) else None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from .. import _codes, _requests, _retry
 from .._audio import Audio, load
-from .._errors import ASRWireError, Closed, HTTPStatusError, Truncated
-from .._stream import ResultStream
-from ._attempt import Attempt
+from .._errors import ASRWireError, Closed, HTTPStatusError
+from .._stream import ResultStream, check_ended
+from ._attempt import Attempt, wire
 from ._body import field
 from ._colour import Steps
 
@@ -27,15 +27,10 @@ if TYPE_CHECKING:
     from .._assembler import Update
     from .._limits import Timeouts
     from .._transcript import Transcript
+    from ..capture import Recorder
     from ._settings import Settings
 
 T = TypeVar("T")
-
-_ENDINGS: Final = {
-    "open_sentence": "the stream ended inside a sentence",
-    "cut": "the stream ended before the result was complete",
-    "empty": "the response holds no result",
-}
 
 _PLACEHOLDER: Final = Audio("url", "https://localhost/", "wav")
 
@@ -45,7 +40,7 @@ class Call:
 
     def __init__(
         self, client: Settings, audio: Any, arguments: dict[str, Any], *, stream: bool, partials: bool, resend: bool,
-        timeouts: Timeouts | None,
+        timeouts: Timeouts | None, recorder: Recorder | None = None,
     ) -> None:
         self._timeouts = client._timed(timeouts)
         # What can be wrong without the audio is said before a file is opened, and once.
@@ -56,6 +51,7 @@ class Call:
         self._arguments = arguments
         self._partials = partials
         self._resend = resend
+        self._recorder = recorder
         self._deadline: float | None = None
         self._attempt = 0
         self._current: Attempt | None = None
@@ -149,7 +145,12 @@ class Call:
         attempt = self._current = Attempt(self._client, request, key, self._timeouts, self._deadline)
         if self._closed:  # asked after the channel is there for close() to interrupt
             raise Closed("the stream was closed")
+        if self._recorder is not None:
+            sent = wire(request, key, self._client._headers)
+            self._recorder._sending(attempt.exchange, sent, key, self._arguments["model"], request.incremental)
         yield from attempt.open(request)
+        if self._recorder is not None:
+            self._recorder._answered(attempt.channel.status, attempt.fields)
         if not attempt.good:
             yield from self._on_error_status(attempt)
         self._answered = True
@@ -164,6 +165,8 @@ class Call:
         )
         if seconds is None:
             self._over = self._closed = True
+            if self._recorder is not None:
+                self._recorder._failed(error)
             self._attach(error)
         return seconds
 
@@ -192,7 +195,7 @@ class Call:
     def _listening(self) -> ResultStream:
         # Made with the first read, so that sentences() can still say that partials are not wanted.
         if self._result is None:
-            self._result = ResultStream(
+            self._result = (ResultStream if self._recorder is None else self._recorder._listening)(
                 self._partials, incremental=self._incremental, http_status=self.http_status or 200,
                 content_type=field(self._fields, b"content-type"), limits=self._client._limits,
             )
@@ -226,10 +229,7 @@ class Call:
 
     def _on_end(self, result: ResultStream) -> None:
         self._batch.extend(result.receive_eof())
-        transcript = result.transcript
-        reason = transcript.incomplete_reason or "cut"
-        if not (transcript.complete or reason == "length"):
-            raise Truncated(_ENDINGS.get(reason, _ENDINGS["cut"]), phase="body")
+        check_ended(result.transcript)
         self._over = True
 
     def _on_fault(self, attempt: Attempt, error: ASRWireError) -> None:

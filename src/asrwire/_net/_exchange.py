@@ -46,6 +46,7 @@ class Exchange:
         timeouts: seconds, each timer's.
         deadline: end of the whole call, on the clock, or None.
         end: of the running timer, on the clock, or None.
+        sent_at: when the request had left and the answer was first waited for, on the clock, or None.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Exchange:
         self.deadline = deadline
         self._timer = ""
         self.end: float | None = None
+        self.sent_at: float | None = None
         self._rest: float | None = None  # of a timer that was paused
         self._body_size = body_size
         self._request_size: int | None = None  # head and body, known with the first write
@@ -175,7 +177,7 @@ class Exchange:
     def reading(self) -> None:
         """Before each read of the head. After a broken write an early answer may be waiting, but not for long."""
         if self.phase == "write":
-            self.phase = "head"
+            self.phase, self.sent_at = "head", self._clock()
             self.arm("head" if self.sent == "complete" else "write")
 
     def head_bytes(self, data: bytes) -> bytes:

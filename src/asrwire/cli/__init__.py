@@ -22,6 +22,8 @@ examples:
   asrwire demo                   watch live captions; no key, no network
   asrwire emulate --port 8080    have a server to point clients at
   asrwire tasks list             file tasks: submit, wait, results, ...
+  asrwire record a.wav --model fun-asr-realtime -o a.asrcap
+  asrwire inspect a.asrcap       what came when, and what was unusual
   asrwire convert a.json -f srt  a result file as subtitles
 
 exit codes: 0 done, 1 some files or tasks failed, 2 an error (a line on stderr
@@ -45,6 +47,29 @@ Faults are written name:parameter=value,...; any of them takes on=KIND+KIND
 such as at=0-5000 is drawn anew for every request.
 
 It runs until Ctrl-C, and then ends with exit code 0.
+"""
+_RECORD = """\
+examples:
+  asrwire record talk.wav --model fun-asr-realtime -o talk.asrcap
+  asrwire record https://example.com/a.mp3 --model qwen3-asr-flash -o a.asrcap
+
+The key comes from DASHSCOPE_API_KEY. It is not in the capture, nor are header
+values of the request, cookies, tokens and the queries of URLs. The audio is
+not in it either; what was recognised is.
+"""
+_REPLAY = """\
+examples:
+  asrwire replay talk.asrcap --speed 1
+  asrwire replay talk.asrcap --json | jq -r 'select(.final).text'
+  asrwire replay body.sse --seed 7
+
+FILE is a capture, or the bare body of a response (an event stream or JSON).
+"""
+_INSPECT = """\
+examples:
+  asrwire inspect talk.asrcap
+  asrwire inspect talk.asrcap --json | jq .ledger.first_partial
+  asrwire inspect talk.asrcap --plot talk.svg
 """
 _CONVERT = """\
 examples:
@@ -154,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     emulate.add_argument("--seed", type=int, default=0, metavar="N", help="decides what chance decides (default: 0)")
     emulate.add_argument("--list-faults", action="store_true", help="print the faults there are, and end")
 
+    _add_captures(commands)
     convert = commands.add_parser(
         "convert",
         help="write a result file or response body as subtitles, text or JSON",
@@ -180,6 +206,56 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_actions(tasks.add_subparsers(dest="action", required=True, metavar="ACTION"))
     return parser
+
+
+def _add_captures(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    record = commands.add_parser(
+        "record",
+        help="stream a call and keep what came over the wire",
+        description="Stream one call, with live captions on stderr, and keep every read of the\n"
+        "answer with its time in a file that can be played again and inspected. Ctrl-C\n"
+        "ends the call and keeps what was received.",
+        epilog=_RECORD,
+        formatter_class=raw,
+    )
+    record.add_argument("audio", metavar="AUDIO", help="a file, or a URL (http, https, oss, data)")
+    record.add_argument("-o", dest="out", required=True, metavar="FILE.asrcap", help="the capture to write")
+    record.add_argument("--model", required=True, help="such as fun-asr-realtime or qwen3-asr-flash")
+    record.add_argument("--protocol", choices=("openai", "dashscope"), help="default: what the model offers")
+    record.add_argument("--family", help="whose requests to send for a model that is not known")
+    record.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="repeatable; JSON, or else a string"
+    )
+    record.add_argument("--base-url", metavar="URL", help="root of the service, ending in /api/v1")
+    record.add_argument("--region", help="such as cn-beijing or ap-southeast-1")
+    record.add_argument("--workspace", metavar="ID", help="use this workspace's own domain")
+
+    replay = commands.add_parser(
+        "replay",
+        help="play a capture again",
+        description="Play a capture through the same code that received it. Captions go to stderr,\n"
+        "the text to stdout (where both are one terminal, the captions are the text).",
+        epilog=_REPLAY,
+        formatter_class=raw,
+    )
+    replay.add_argument("--speed", type=float, metavar="X", help="1: as it came, 4: 4 times faster; default: at once")
+    replay.add_argument("--seed", type=int, metavar="N", help="split the body anew, into pieces drawn by this")
+    replay.add_argument("--json", action="store_true", help="print one JSON object per update")
+
+    inspect = commands.add_parser(
+        "inspect",
+        help="say what a capture holds: latency, revisions, anomalies",
+        description="Say what came when, how steady the text was, and what was unusual.",
+        epilog=_INSPECT,
+        formatter_class=raw,
+    )
+    inspect.add_argument("--json", action="store_true", help="print one JSON object")
+    inspect.add_argument(
+        "--plot", type=Path, metavar="IMAGE", help="draw the words over time (.svg .png .pdf); needs asrwire[plot]"
+    )
+    for command in (replay, inspect):
+        command.add_argument("file", metavar="FILE", help="a capture or a bare body; -: stdin")
 
 
 def _add_layout(command: argparse.ArgumentParser) -> None:

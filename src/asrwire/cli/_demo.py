@@ -12,20 +12,19 @@ import sys
 import tempfile
 import time
 import wave
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import formats
 from .._assembler import Update
 from .._client import Client
-from .._model import Amended, Final, Incomplete, Partial, Sentence, TextDelta
+from .._model import Amended, Final, Partial, Sentence, TextDelta
 from .._transcript import Transcript
 from ..emulator import DEFAULT_SCRIPT, Emulator, Script
 from ..formats import columns
 from . import _terminal
-from ._captions import Captions, Span, finished, speaker, time_range
+from ._captions import Span, finished, speaker, time_range
+from ._live import Show, captions, interrupted
 
 MODEL = "fun-asr-realtime"
 SCRIPT = DEFAULT_SCRIPT
@@ -101,7 +100,7 @@ def _run(out: Path, speed: float | None) -> int:
             file=sys.stderr,
             flush=True,
         )
-        with _captions(live=speed is not None and _terminal.takes_control_codes(sys.stderr)) as show:
+        with captions(live=speed is not None) as show:
             seen = play(emulator.base_url, audio, speed, show)
     print(file=sys.stderr, flush=True)
     paths = _write(out, seen.transcript)
@@ -128,7 +127,7 @@ def _client(base_url: str) -> Client:
     return Client("demo-key", region="cn-beijing", workspace="demo", base_url=base_url)
 
 
-def play(base_url: str, audio: bytes, speed: float | None, show: Callable[[Update], None]) -> Run:
+def play(base_url: str, audio: bytes, speed: float | None, show: Show) -> Run:
     """Stream the audio through a client, showing each update as it comes; Ctrl-C ends it and keeps what has come."""
     seen = Run(speed)
     with _client(base_url) as client:
@@ -143,24 +142,8 @@ def play(base_url: str, audio: bytes, speed: float | None, show: Callable[[Updat
                 seen.interrupted = True
         seen.receiving = (time.perf_counter() - head) * 1000
     seen.transcript = stream.transcript
-    for sentence in seen.transcript.incomplete:
-        show(Incomplete(sentence, "interrupted"))
+    interrupted(show, seen.transcript.incomplete)
     return seen
-
-
-@contextmanager
-def _captions(live: bool) -> Iterator[Callable[[Update], None]]:
-    captions = Captions(live)
-
-    def write(text: str) -> None:
-        if text:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-
-    try:
-        yield lambda update: write(captions.show(update, _terminal.width(sys.stderr)))
-    finally:
-        write(captions.end())
 
 
 def _write(out: Path, transcript: Transcript) -> list[Path]:
@@ -239,6 +222,3 @@ def _emotional_call(audio: bytes, width: int | None) -> list[str]:
 
 def _indented(before: list[Span], text: str, width: int | None) -> list[str]:
     return ["  " + line for line in finished(before, text, None if width is None else width - 2)]
-
-
-# == terminals and pipes ===============================================================================================

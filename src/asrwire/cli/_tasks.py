@@ -29,11 +29,12 @@ from .._client import AsyncClient, Client
 from .._decode import shown
 from .._errors import ASRWireError, ConfigError, TaskFailed, Timeout
 from .._files import FileFailed, FileResult
-from .._options import FileOptions, suggest
+from .._options import FileOptions
 from .._single import whole
 from .._task import Progress, Subtask, Task
 from ..formats import SUBTITLES
 from . import exit_code
+from ._arguments import option
 from ._terminal import drop_broken_pipes, harmless, set_encodings, takes_control_codes, width
 
 _OPTIONS = {*FileOptions.__optional_keys__, "extra"}
@@ -65,7 +66,7 @@ def _tell(text: str) -> None:
 
 
 def _submit(args: argparse.Namespace) -> int:
-    options = dict(map(_option, args.option))
+    options = dict(option(text, _OPTIONS) for text in args.option)
     urls = _requests.file_urls(args.urls)  # all of them, before the first is paid for
     family = _requests.file_family(args.model)
     size = _requests.urls_per_task(family) if family else len(urls)
@@ -82,18 +83,6 @@ def _submit(args: argparse.Namespace) -> int:
                 _tell(f"without a task id: {shown_url(url)}")
             raise
     return 0
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError("--option is NAME=VALUE, such as language_hints='[\"zh\"]'")
-    if name not in _OPTIONS:
-        raise ConfigError(f"--option: there is no option {name!r}{suggest(name, _OPTIONS)}")
-    try:
-        return name, orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return name, value
 
 
 def _get(args: argparse.Namespace) -> int:
