@@ -367,6 +367,76 @@ def test_both_paths_go_on_alike_after_any_event(name: str, partials: bool) -> No
         assert fast == slow
 
 
+# Of one event: members in another order, more white space, members between and around, names longer than what is kept.
+LAYOUTS: dict[str, Any] = {
+    "dense": lambda value: value,
+    "reversed": lambda value: reverse(value),
+    "spaced": lambda value: json.dumps(value, indent=3).replace("\n", "\t"),
+    "more around": lambda value: {"a": 1, **value, "b": [{}]},
+    "more within": lambda value: {**value, "output": {"a": {}, **value["output"], "b": "}", "c": None}},
+    "a long name": lambda value: {"x" * 60: 1, **value, "y" * 200: 2},
+    "no request id": lambda value: {"output": value["output"]},
+    "codes": lambda value: {"code": "", "message": "", **value, "code ": "x", "header": None},
+}  # fmt: skip
+
+
+def reverse(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(reverse, value))
+    return {key: reverse(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
+@pytest.mark.usefixtures("both_paths")
+@pytest.mark.parametrize("partials", [True, False])
+@pytest.mark.parametrize("first", LAYOUTS)
+def test_what_was_learnt_of_one_layout_is_nothing_to_another(first: str, partials: bool) -> None:
+    for second in LAYOUTS:
+        taken, reads = Taken(partials), [FIRST]
+        for number in range(2, 5):
+            for turn, layout in enumerate((first, second, second, first, second)):  # the last two are final, and alike
+                begin, final = number * 2000, turn > 2
+                words = [{**WORD, "begin_time": begin + i, "text": f"w{i}"} for i in range(len(reads) % 7)]
+                event = said(f"text {min(turn, 3)}", sentence_id=number, begin_time=begin, sentence_end=final,
+                             end_time=begin + 900 if final else None, words=words)  # fmt: skip
+                reads.append(wire(LAYOUTS[layout](event)))
+                assert taken.take(reads[-1]) == (turn < 4), (first, second, number, turn)
+        assert outcome(reads, partials, False) == outcome(reads, partials, True), (first, second)
+
+
+# What takes the place of `@` in an event, and in words of it that are the same otherwise.
+TEXTS = [
+    b"plain", b"\xc2\x80", b"caf\xc3\xa9", b"\xc3\xbf\xc4\x80", b"\xdf\xbf", b"\xe0\xa0\x80", b"\xef\xbf\xbf",
+    b"\xed\x9f\xbf", b"\xee\x80\x80", b"\xe4\xbd\xa0\xe5\xa5\xbd" * 30, b"a\xe4\xbd\xa0b\xc3\xa9",
+    b"\xf0\x9f\x98\x80", b"\xe4\xbd\xa0\xf0\x9f\x98\x80", b"\xf4\x8f\xbf\xbf", b"\\u4f60\xe5\xa5\xbd",
+    b"\\u00e9", b"\\n",
+    b"\x80", b"\xbf\xbf\xbf", b"\xc0\x80", b"\xc1\xbf", b"\xc3", b"\xc3\xc3\xa9", b"\xe0\x9f\xbf", b"\xe4\xbd",
+    b"\xe4\xbdx", b"\xe4x\xa0", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80",
+    b"\xf8\x88\x80\x80\x80", b"\xe4\xbd\xa0\xff", b"\xff",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("both_paths")
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_is_read_alike(text: bytes) -> None:
+    partial, final = said("@", words=[WORD, {**WORD, "text": "@"}]), said("@.", sentence_end=True, speaker_id="@")
+    reads = [FIRST, *[wire(value).replace(b"@", text) for value in (partial, final)]]
+    for partials in (True, False):
+        assert outcome(reads, partials, False) == outcome(reads, partials, True)
+
+
+@pytest.mark.usefixtures("both_paths")
+@pytest.mark.parametrize("time", ["0", "7", "10", "4095", "99999", "1234567", "9999999", "12345678", "2147483647",
+                                  "2147483648", "-1", "-0", "00", "01", "1.0", "1e3", "1E3", "1e", "1.", "12a", "1:",
+                                  "123456/", "1" * 18, "1" * 19, "+1", "0x1", "\u0661", ""])  # fmt: skip
+def test_every_number_is_read_alike(time: str) -> None:
+    event = json.dumps(said(end_time=77, words=[{**WORD, "end_time": 77}]), ensure_ascii=False)
+    for place in range(event.count("77")):
+        parts = event.split("77")
+        payload = "77".join(parts[: place + 1]) + time + "77".join(parts[place + 1 :])
+        reads = [FIRST, wire(payload), wire(said(sentence_end=True))]
+        assert outcome(reads, True, False) == outcome(reads, True, True)
+
+
 @pytest.mark.usefixtures("both_paths")
 def test_both_paths_read_disturbed_streams_alike() -> None:
     for seed in range(120):

@@ -155,6 +155,16 @@ def test_lines_of_buffer_sizes() -> None:
             assert [event.data_bytes for event in whole + parts[2]] == [text + b"\n" + text] * 2
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_lines_of_every_length_end_where_the_standard_says(end: bytes) -> None:
+    # Longer ones are looked at 16, then 64 bytes at a time; bytes that look like half an end are none.
+    for size in range(200):
+        wire = b"data:" + (b"\x0b\x0c\x0e\x8a\x8d" * 40)[:size] + end + b"id:" + b"7" * size + end + end
+        wire += b"data:x" + end + end
+        read, expected = EventStreamParser().feed(wire), read_events(wire).events
+        assert [(event.id, event.data_bytes) for event in read] == [(event.id, event.data_bytes) for event in expected]
+
+
 # == events
 
 

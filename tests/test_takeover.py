@@ -26,6 +26,7 @@ from asrwire import (
     Closed,
     ContentTypeError,
     HTTPStatusError,
+    Incomplete,
     LimitExceeded,
     Limits,
     ProtocolError,
@@ -34,6 +35,7 @@ from asrwire import (
     Truncated,
 )
 from asrwire._net._call import Call
+from tests.matrix import then
 from tests.servers import (
     CHUNKED,
     COLOURS,
@@ -194,8 +196,8 @@ def test_reading_by_steps_alone_is_the_same(colour: Colour, name: str, monkeypat
 
 def test_only_the_first_read_and_the_end_take_steps(colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:
     entered: list[object] = []
-    reading = Call._reading
-    monkeypatch.setattr(Call, "_reading", lambda stream, met=None: entered.append(met) or reading(stream, met))
+    going_on = Call._going_on
+    monkeypatch.setattr(Call, "_going_on", lambda stream, met=None: entered.append(met) or going_on(stream, met))
     wire = [CHUNKED, *(chunk(event(f"{i}", number=i, begin=i * 1000)) for i in range(1, 21)), END]
     network = mock(monkeypatch, httpcore, wire, False)
 
@@ -228,6 +230,37 @@ def test_a_stream_that_is_over_is_kept_by_nobody(colour: Colour, left: str, monk
         colour.run(scenario)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("name", "end"), [("sync", "timed out"), *product(LOOPS, ["timed out", "cancelled"])])
+def test_a_read_that_failed_keeps_nobody(name: str, end: str) -> None:
+    colour = Colour(name)
+
+    async def scenario() -> None:
+        async with colour.client(server, timeouts=Timeouts(idle=0.05)) as client:
+            async with client.stream(URL, model=MODEL) as stream:
+                assert (await stream.__anext__()).sentence.text == "one"
+                if end == "cancelled":
+                    with anyio.move_on_after(0.01):
+                        await stream.__anext__()
+                else:
+                    with pytest.raises(Timeout) as caught:
+                        await stream.__anext__()
+                    assert caught.value.__context__ is None
+                    del caught
+            known = weakref.ref(stream.inner if name == "sync" else stream)
+            del stream
+            for _ in range(3 * (name != "sync")):  # the event loop has the connection yet
+                await anyio.sleep(0)
+            assert known() is None
+
+    with Server(then(CHUNKED + chunk(ONE), last="wait")) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            colour.run(scenario)
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize("name", ["informational first", "trailers", "length", "bytes after chunks", "a bad size"])
@@ -300,6 +333,32 @@ def test_every_way_to_the_peer(name: str, way: str, http: types.ModuleType) -> N
         colour.run(scenario)
         assert server.connections == (3 if secure and name == "sync" else 1)
         assert len(server.requests) == 3
+
+
+def test_a_network_stream_of_somebodys_own_is_read_through(http: types.ModuleType) -> None:
+    seen: list[bytes] = []
+
+    class Recording(http.NetworkStream):  # type: ignore[name-defined,misc]
+        def __init__(self, inner: Any) -> None:
+            self.write, self.close, self.get_extra_info = inner.write, inner.close, inner.get_extra_info
+            self.inner = inner
+
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            seen.append(self.inner.read(max_bytes, timeout))
+            return seen[-1]
+
+    class Backend(http.SyncBackend):  # type: ignore[name-defined,misc]
+        def connect_tcp(self, *arguments: Any) -> Recording:
+            return Recording(super().connect_tcp(*arguments))
+
+    async def scenario() -> None:
+        module = types.SimpleNamespace(**{**vars(http), "SyncBackend": Backend})
+        async with Colour("sync").client(server, http=module) as client:
+            assert await listen(client) == (BOTH, None)
+
+    with Server(GOOD) as server:
+        Colour("sync").run(scenario)
+    assert b"".join(seen) == GOOD
 
 
 @pytest.mark.parametrize("name", LOOPS)
@@ -433,6 +492,100 @@ def test_what_came_before_a_broken_record_is_handed_out(name: str) -> None:
 
 
 # == cancellation and closing =========================================================================================
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_next_response_is_not_given_to_a_read_that_was_cancelled(name: str) -> None:
+    go_on = threading.Event()
+
+    def answer(peer: Peer) -> None:
+        while peer.request() is not None:
+            peer.send(CHUNKED + chunk(ONE))
+            assert go_on.wait(HANG)
+            peer.send(chunk(TWO) + END)
+
+    async def scenario() -> None:
+        async with Colour(name).client(server) as client:
+            async with client.stream(URL, model=MODEL) as stream:
+                assert (await stream.__anext__()).sentence.text == "one"
+                with anyio.move_on_after(0.01) as scope:
+                    await stream.__anext__()
+                assert scope.cancelled_caught
+                connection = stream._current.channel.slot.connection.tap.streams[-1]
+                go_on.set()
+                while not connection._received:  # before anybody reads on
+                    await anyio.sleep(0.001)
+                assert [update.sentence.text async for update in stream] == ["two"]
+            assert idle(client) == 1
+            assert await listen(client) == (BOTH, None)
+
+    with Server(answer, raw=True) as server:
+        Colour(name).run(scenario)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("name", [*LOOPS, "trio"])
+def test_closed_in_a_later_read_the_open_sentence_is_handed_out(name: str) -> None:
+    async def scenario() -> None:
+        async with Colour(name).client(server) as client, client.stream(URL, model=MODEL) as stream:
+            assert [(await stream.__anext__()).sentence.text for _ in range(2)] == ["one", "thr"]
+
+            async def read() -> None:
+                update = await stream.__anext__()
+                assert (type(update), update.sentence.text) == (Incomplete, "thr")
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                await anyio.wait_all_tasks_blocked()
+                await stream.aclose()
+
+    with Server(then(CHUNKED + chunk(ONE + OPEN), last="wait")) as server:
+        Colour(name).run(scenario)
+
+
+def test_closed_as_a_thread_takes_its_turn() -> None:
+    class Lock:
+        def __init__(self, stream: Any) -> None:
+            self.lock, self.stream = stream._turn, stream
+
+        def acquire(self, blocking: bool) -> bool:
+            closer, self.acquire = threading.Thread(target=self.stream.close), self.lock.acquire  # type: ignore[method-assign]
+            closer.start()
+            closer.join()
+            return bool(self.lock.acquire(blocking))
+
+        def release(self) -> None:
+            self.lock.release()
+
+    async def scenario() -> None:
+        async with Colour("sync").client(server) as client, client.stream(URL, model=MODEL) as stream:
+            assert (await stream.__anext__()).sentence.text == "one"
+            stream.inner._turn = Lock(stream.inner)
+            with pytest.raises(Closed):
+                await stream.__anext__()
+            assert not client._transport._slots._busy
+
+    with Server(then(CHUNKED + chunk(ONE), last="wait")) as server:
+        Colour("sync").run(scenario)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_closed_and_then_the_event_loop_is_gone(name: str) -> None:
+    """Before the one that reads has learnt of it: its place is free."""
+
+    async def scenario() -> Any:
+        async with client.stream(URL, model=MODEL) as stream:
+            assert (await stream.__anext__()).sentence.text == "one"
+            reading = stream.__anext__()
+            reading.send(None)
+        return reading
+
+    with Server(then(CHUNKED + chunk(ONE), last="wait")) as server:
+        client = Colour(name).client(server)
+        reading = Colour(name).run(scenario)
+        assert len(client._transport._slots._busy) == 1
+        reading.close()
+        assert not client._transport._slots._busy
 
 
 @pytest.mark.parametrize("name", LOOPS)

@@ -19,6 +19,12 @@ from libc.string cimport memcmp
 
 from ._books cimport Books, Channel, Done, Open
 from ._model cimport Final, Partial, Sentence, TextDelta, Usage, Word, place as place_word
+from ._scan cimport (
+    JSON_COUNT, JSON_ESCAPED, JSON_LEVELS, JSON_NO_TIME, JSON_OTHER, JSON_OUTSIDE, JSON_SAID_WORDS, JSON_WORD_NUMBERS,
+    json_at, json_check_value, json_clear_sentence, json_common, json_is, json_member, json_next, json_piece,
+    json_read_said, json_read_text, json_read_word, json_sentence, json_skip_container, json_skip_value, json_space,
+    json_speaker, json_step, json_string, json_string_end, json_unescape, json_walk, json_word,
+)
 from ._sse cimport ResultEventParser
 
 import orjson
@@ -30,103 +36,44 @@ from ._errors import DecodeError
 
 cdef extern from "Python.h":
     str PyUnicode_DecodeASCII(const char* s, Py_ssize_t size, const char* errors)
-    str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
 
 cdef extern from "text.h":
     Py_ssize_t text_common(str a, str b, Py_ssize_t start) noexcept
-
-cdef extern from "scan.h":
-    ctypedef const unsigned char* json_at
-    ctypedef struct json_string:
-        json_at data
-        Py_ssize_t size
-        int flags
-    ctypedef struct json_speaker:
-        int kind
-        int64_t number
-        json_string text
-    ctypedef struct json_word:
-        int32_t begin_time
-        int32_t end_time
-        json_string text
-        json_string punctuation
-        int fixed
-        json_speaker speaker
-    ctypedef struct json_member:
-        pass
-    enum:
-        JSON_NO_TIME
-        JSON_ESCAPED
-        JSON_NON_ASCII
-    json_at json_space(json_at at, json_at end) noexcept
-    json_at json_read_member(json_at at, json_at end, const json_member* known, int count, unsigned char* guess,
-                             int* number, json_string* name) noexcept
-    json_at json_string_end(json_at at, json_at end, int* flags) noexcept
-    json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
-    json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
-    json_at json_read_integer(json_at at, json_at end, int64_t* out) noexcept
-    json_at json_read_time(json_at at, json_at end, int32_t* out) noexcept
-    json_at json_read_boolean(json_at at, json_at end, int* out) noexcept
-    json_at json_read_speaker(json_at at, json_at end, int check, json_speaker* out) noexcept
-    json_at json_read_word(json_at at, json_at end, int check, json_word* out) noexcept
-    json_at json_check_value(json_at at, json_at end, int depth) noexcept
-    json_at json_skip_value(json_at at, json_at end) noexcept
-    json_at json_skip_container(json_at at, json_at end) noexcept
-    bint json_is(json_at at, json_at end, const char* literal) noexcept
-    bint json_utf8_valid(json_at at, Py_ssize_t size) noexcept
-    Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
+    str text_decode(json_at data, Py_ssize_t size)
 
 cdef extern from *:
     """
     enum {
-        OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED,
-        OBJECT, HOLDER_MEMBERS
+        OUTPUT = JSON_SAID_NUMBERS, SENTENCE, RUNNING_TEXT, USAGE, REQUEST_ID, NULL_0, NULL_1, EMPTY_0, EMPTY_1,
+        EVENT_NUMBERS
     };
-    static const json_member holder_members[] = {
-        JSON_MEMBER("output"), JSON_MEMBER("usage"), JSON_MEMBER("request_id"), JSON_MEMBER("sentence"),
-        JSON_MEMBER("text"), JSON_MEMBER("sentences"), JSON_MEMBER("code"), JSON_MEMBER("message"),
-        JSON_MEMBER("error"), JSON_MEMBER("header"), JSON_MEMBER("model"), JSON_MEMBER("created"),
-        JSON_MEMBER("object"),
-    };
-    enum {
-        SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT,
-        STASH, LANGUAGE, EMOTION, SENTENCE_MEMBERS
-    };
-    static const json_member sentence_members[] = {
-        JSON_MEMBER("sentence_id"), JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"),
-        JSON_MEMBER("words"), JSON_MEMBER("channel_id"), JSON_MEMBER("speaker_id"), JSON_MEMBER("sentence_end"),
-        JSON_MEMBER("sentence_begin"), JSON_MEMBER("heartbeat"), JSON_MEMBER("stash"), JSON_MEMBER("language"),
-        JSON_MEMBER("emotion"),
+    /* Those that say something elsewhere, or may mean trouble, must say nothing. */
+    #define SAY_NOTHING(level, null, empty) \
+        JSON_AGAIN(level, empty, "code"), JSON_AGAIN(level, empty, "message"), JSON_AGAIN(level, null, "error"), \
+        JSON_AGAIN(level, null, "header"), JSON_AGAIN(level, null, "model"), JSON_AGAIN(level, null, "created"), \
+        JSON_AGAIN(level, null, "object")
+    static const json_member event_members[] = {
+        JSON_OPENS(0, OUTPUT, "output"), JSON_OPENS(1, SENTENCE, "sentence"), JSON_SAID(2),
+        JSON_MEMBER(1, RUNNING_TEXT, "text"), JSON_MEMBER(0, USAGE, "usage"), JSON_MEMBER(0, REQUEST_ID, "request_id"),
+        SAY_NOTHING(0, NULL_0, EMPTY_0), SAY_NOTHING(1, NULL_1, EMPTY_1), JSON_AGAIN(1, NULL_1, "output"),
+        JSON_AGAIN(1, NULL_1, "usage"), JSON_AGAIN(1, NULL_1, "request_id"), JSON_AGAIN(1, NULL_1, "sentences"),
     };
     """
     enum:
-        OUTPUT, USAGE, REQUEST_ID, SENTENCE, RUNNING_TEXT, SENTENCES, CODE, MESSAGE, ERROR, HEADER, MODEL, CREATED
-        OBJECT, HOLDER_MEMBERS
-        SENTENCE_ID, BEGIN_TIME, END_TIME, TEXT, WORDS, CHANNEL_ID, SPEAKER_ID, SENTENCE_END, SENTENCE_BEGIN, HEARTBEAT
-        STASH, LANGUAGE, EMOTION, SENTENCE_MEMBERS
-    const json_member* holder_members
-    const json_member* sentence_members
+        RUNNING_TEXT, USAGE, REQUEST_ID, NULL_0, NULL_1, EMPTY_0, EMPTY_1, EVENT_NUMBERS
+    const json_member* event_members
 
 
 cdef struct Heard:              # one ordinary event
-    int64_t sentence_id
-    int64_t channel_id
-    int32_t begin_time
-    int32_t end_time
-    json_string text
-    json_string language
-    json_string emotion
-    json_speaker speaker
-    int final
-    int begin
+    json_sentence said
     bint spoken                 # there are words
     json_string request_id      # size -1: null or absent, and so on
     json_string running_text
     json_string usage           # an object, as JSON
 
 cdef struct Place:              # of one word
-    Py_ssize_t at               # in the payload of its sentence
+    Py_ssize_t at               # after the bracket of the words
     Py_ssize_t size
     Py_ssize_t text_at
     Py_ssize_t text_size
@@ -152,13 +99,13 @@ cdef str text_of(const json_string* piece):
         return PyUnicode_DecodeASCII(<const char*>piece.data, piece.size, NULL)
     try:
         if not piece.flags & JSON_ESCAPED:
-            return PyUnicode_DecodeUTF8(<const char*>piece.data, piece.size, NULL)
+            return text_decode(piece.data, piece.size)
         plain = <unsigned char*>malloc(piece.size)
         if plain == NULL:
             raise MemoryError
         try:
             size = json_unescape(piece.data, piece.size, plain)
-            return None if size < 0 else PyUnicode_DecodeUTF8(<const char*>plain, size, NULL)
+            return None if size < 0 else text_decode(plain, size)
         finally:
             free(plain)
     except UnicodeDecodeError:
@@ -222,10 +169,11 @@ cdef class DirectParser(ResultEventParser):
     cdef object slow            # what takes the other events, during a call of `take`
     cdef bint direct
     cdef json_at start          # of this event
-    cdef unsigned char[2][8] holder_order       # which member came at which place last time
-    cdef unsigned char[16] sentence_order
+    cdef json_piece[EVENT_NUMBERS] pieces
+    cdef json_piece[JSON_WORD_NUMBERS] word_pieces
     cdef json_word word
     cdef Heard heard
+    cdef bint skimmed           # something in it was passed over unchecked
     cdef Open current           # the sentence of the newest event, where this reader took it
     cdef Channel channel        # of this id
     cdef int64_t channel_id
@@ -241,11 +189,12 @@ cdef class DirectParser(ResultEventParser):
     cdef int lessons
     cdef str mark               # the punctuation of the newest word that had any
     cdef tuple words            # of this event
-    cdef Place* places          # of the words of `shared`
-    cdef Place* fresh           # of this event's
+    cdef json_at words_at       # their bracket
+    cdef Place* places          # of this event's words, and of those that `shared` has more
     cdef PyObject** found
     cdef Py_ssize_t room
     cdef Sentence shared        # the newest state made here; its words are looked for in the next event
+    cdef json_at shared_at      # the bracket of its words
     cdef Py_ssize_t fixed       # how many of its leading words are
     cdef Py_ssize_t placed      # of how many the place in its text is known
     cdef Py_ssize_t alike       # how many leading words of this event are its very words
@@ -257,7 +206,6 @@ cdef class DirectParser(ResultEventParser):
 
     def __dealloc__(self):
         free(self.places)
-        free(self.fresh)
         free(self.found)
 
     def keep(self, Books books not None):
@@ -349,129 +297,57 @@ cdef class DirectParser(ResultEventParser):
     # -- the JSON of one event ----------------------------------------------------------------------------------------
 
     cdef bint read(self, json_at at, json_at end, bint skim) except -1:
-        # Whether it is ordinary; then `heard` and, unless it is only skimmed, `words` are what it says.
-        self.start = at
-        self.heard.sentence_id = -1
-        self.heard.request_id.size = self.heard.running_text.size = self.heard.usage.size = -1
-        at = self.read_holder(json_space(at, end), end, 0, skim)
-        return at != NULL and self.heard.sentence_id >= 0 and json_space(at, end) == end
-
-    cdef json_at read_holder(self, json_at at, json_at end, int depth, bint skim) except? NULL:
-        # The event (depth 0) or its `output` (1), which holds the sentence.
-        cdef json_string name
-        cdef int more = 1, place = 0, member = 0, seen = 0, told
-        if at >= end or at[0] != c"{":
-            return NULL
-        at = json_space(at + 1, end)
-        while more:
-            at = json_read_member(at, end, holder_members, HOLDER_MEMBERS, &self.holder_order[depth][place], &member,
-                                  &name)
-            if at == NULL:
-                return NULL
-            if depth == 0:
-                told = member == OUTPUT or member == USAGE or member == REQUEST_ID
-            else:
-                told = member == SENTENCE or member == RUNNING_TEXT
-            if told:
-                if seen & 1 << member:
-                    return NULL
-                seen |= 1 << member
-                if member == OUTPUT:
-                    at = self.read_holder(at, end, 1, skim)
-                elif member == SENTENCE:
-                    at = self.read_sentence(at, end, skim)
-                elif member == RUNNING_TEXT:
-                    at = json_read_text(at, end, False, &self.heard.running_text)
-                elif member == USAGE:
-                    at = self.read_usage(at, end)
-                else:
-                    at = json_read_text(at, end, True, &self.heard.request_id)
-            elif member < HOLDER_MEMBERS and (depth == 1 or member > SENTENCES):
-                # One that says something elsewhere, or may mean trouble, must say nothing.
-                if json_is(at, end, "null"):
-                    at += 4
-                elif (member == CODE or member == MESSAGE) and json_is(at, end, '""'):
-                    at += 2
-                else:
-                    return NULL
-            else:
-                if member == HOLDER_MEMBERS and name.flags and not json_utf8_valid(name.data, name.size):
-                    return NULL
-                at = json_skip_value(at, end) if skim else json_check_value(at, end, 0)
-            if at != NULL:
-                at = json_next(at, end, c"}", &more)
-            if at == NULL:
-                return NULL
-            if place < 7:
-                place += 1
-        return at
-
-    cdef json_at read_sentence(self, json_at at, json_at end, bint skim) except? NULL:
+        # Whether it is ordinary; then `heard` and, unless it is only skimmed, `words` are what it says. A final one is
+        # never only skimmed, if it says that it is before its words come.
         cdef Heard* heard = &self.heard
-        cdef json_string name
+        cdef json_walk walk = json_walk(JSON_OUTSIDE, -1, 0)
         cdef json_at words
-        cdef int more = 1, place = 0, member = 0, seen = 0, flag = -1
-        heard.channel_id = 0
-        heard.begin_time = heard.end_time = JSON_NO_TIME
-        heard.text.size = heard.language.size = heard.emotion.size = -1
-        heard.speaker.kind = 0
-        heard.final = heard.begin = -1
+        cdef int number
+        json_clear_sentence(&heard.said)
         heard.spoken = False
+        heard.request_id.size = heard.running_text.size = heard.usage.size = -1
+        self.start = self.words_at = at
         self.words = ()
-        if at >= end or at[0] != c"{":
-            return NULL
-        at = json_space(at + 1, end)
-        while more:
-            at = json_read_member(at, end, sentence_members, SENTENCE_MEMBERS, &self.sentence_order[place], &member,
-                                  &name)
-            if at == NULL or seen & 1 << member:
-                return NULL
-            if member < SENTENCE_MEMBERS:
-                seen |= 1 << member
-            if member == WORDS:
-                if at < end and at[0] == c"[":
-                    words = json_space(at + 1, end)
-                    heard.spoken = words < end and words[0] != c"]"
-                    at = json_skip_container(at, end) if skim else self.read_words(at, end)
-                else:
-                    at = at + 4 if json_is(at, end, "null") else NULL
-            elif member == TEXT:
-                at = json_read_text(at, end, False, &heard.text)
-            elif member == SENTENCE_ID:
-                at = json_read_integer(at, end, &heard.sentence_id)
-            elif member == BEGIN_TIME:
-                at = json_read_time(at, end, &heard.begin_time)
-            elif member == END_TIME:
-                at = json_read_time(at, end, &heard.end_time)
-            elif member == CHANNEL_ID:
-                at = at + 4 if json_is(at, end, "null") else json_read_integer(at, end, &heard.channel_id)
-            elif member == SPEAKER_ID:
-                at = json_read_speaker(at, end, False, &heard.speaker)
-            elif member == SENTENCE_END:
-                at = json_read_boolean(at, end, &heard.final)
-            elif member == SENTENCE_BEGIN:
-                at = json_read_boolean(at, end, &heard.begin)
-            elif member == HEARTBEAT:
-                at = json_read_boolean(at, end, &flag)
-            elif member == STASH:
-                at = at + 4 if json_is(at, end, "null") else NULL
-            elif member == LANGUAGE:
-                at = json_read_text(at, end, False, &heard.language)
-            elif member == EMOTION:
-                at = json_read_text(at, end, False, &heard.emotion)
-            else:
-                if name.flags and not json_utf8_valid(name.data, name.size):
-                    return NULL
-                at = json_skip_value(at, end) if skim else json_check_value(at, end, 0)
-            if at != NULL:
-                at = json_next(at, end, c"}", &more)
+        self.skimmed = False
+        at = json_space(at, end)
+        while True:
+            at = json_step(at, end, &walk, event_members, JSON_COUNT(event_members), self.pieces)
             if at == NULL:
-                return NULL
-            if place < 15:
-                place += 1
-        if flag == 1 or heard.final < 0 or heard.begin_time == JSON_NO_TIME:
-            return NULL
-        return at
+                return False
+            number = walk.number
+            if number == JSON_OUTSIDE:
+                break
+            if JSON_OTHER + JSON_LEVELS <= number < JSON_SAID_WORDS:
+                at = json_read_said(number, at, end, False, &heard.said)
+            elif number == JSON_SAID_WORDS and at < end and at[0] == c"[":
+                words = json_space(at + 1, end)
+                heard.spoken = words < end and words[0] != c"]"
+                if heard.said.closed == 1 and not self.skimmed:
+                    skim = False
+                if skim:
+                    self.skimmed = True
+                    at = json_skip_container(at, end)
+                else:
+                    at = self.read_words(at, end)
+            elif number == RUNNING_TEXT:
+                at = json_read_text(at, end, False, &heard.running_text)
+            elif number == REQUEST_ID:
+                at = json_read_text(at, end, True, &heard.request_id)
+            elif number == USAGE:
+                at = self.read_usage(at, end)
+            elif (number == EMPTY_0 or number == EMPTY_1) and json_is(at, end, '""'):
+                at += 2
+            elif number >= NULL_0 or number == JSON_SAID_WORDS:
+                at = at + 4 if json_is(at, end, "null") else NULL
+            elif skim:
+                self.skimmed = True
+                at = json_skip_value(at, end)
+            else:
+                at = json_check_value(at, end, 0)
+            if at == NULL:
+                return False
+        return (json_space(at, end) == end and heard.said.identified and heard.said.sentence_id >= 0
+                and heard.said.closed >= 0 and heard.said.heartbeat != 1 and heard.said.begin_time != JSON_NO_TIME)
 
     cdef json_at read_usage(self, json_at at, json_at end) noexcept:
         if json_is(at, end, "null"):
@@ -484,49 +360,61 @@ cdef class DirectParser(ResultEventParser):
         return at
 
     cdef json_at read_words(self, json_at at, json_at end) except? NULL:
-        # Words whose bytes are those of the same word in `shared` are that word, and most are.
-        cdef json_at old_data = NULL
+        # Words whose bytes are those of the same word in `shared` are that word, and most are: all those in the prefix
+        # that the two have in common, and single ones after it.
         cdef tuple old = ()
         cdef json_word* said = &self.word
         cdef Word word
         cdef Place* place
-        cdef Place* before
-        cdef Py_ssize_t count = 0, known = 0, i
+        cdef json_at start
+        cdef Py_ssize_t count = 0, known = 0, common, i
+        cdef int32_t ended = -1     # the end of the word before, -1 where that was not read
         cdef int more = 1
+        self.words_at = at
         self.alike = 0
         if self.shared is not None:
             old = self.shared.words
             known = len(old)
-            old_data = <json_at>PyBytes_AS_STRING(self.shared.raw)
-        at = json_space(at + 1, end)
-        if at < end and at[0] == c"]":
-            return at + 1
+        if known:
+            place = &self.places[known - 1]
+            common = json_common(at, self.shared_at, min(place.at + place.size, end - at))
+            while self.alike < known and self.places[self.alike].at + self.places[self.alike].size <= common:
+                self.alike += 1
+        count = self.alike
+        if count:
+            at = json_next(at + self.places[count - 1].at + self.places[count - 1].size, end, c"]", &more)
+            if at == NULL:
+                return NULL
+        else:
+            at = json_space(at + 1, end)
+            if at < end and at[0] == c"]":
+                return at + 1
         try:
             while more:
                 if count == self.room:
                     self.make_room()
-                place = &self.fresh[count]
-                before = &self.places[count] if count < known else NULL
-                if before != NULL and end - at >= before.size and memcmp(at, old_data + before.at, before.size) == 0:
+                place = &self.places[count]
+                if count < known and end - at >= place.size and memcmp(
+                        at, self.shared_at + place.at, place.size) == 0:
                     word = <Word>old[count]
-                    place[0] = before[0]
-                    place.at = at - self.start
-                    place.text_at += place.at - before.at
-                    at += before.size
-                    self.alike += self.alike == count
+                    place.text_at += at - self.words_at - place.at
+                    place.at = at - self.words_at
+                    at += place.size
+                    ended = -1
                 else:
-                    place.at = at - self.start
-                    at = json_read_word(at, end, False, said)
+                    start = at
+                    at = json_read_word(at, end, False, said, self.word_pieces)
                     if at == NULL:
                         return NULL
-                    place.size = at - self.start - place.at
-                    place.text_size = said.text.size
-                    place.text_at = said.text.data - self.start if said.text.size > 0 else 0
                     word = Word.__new__(Word)
-                    word.begin_time = time_of(said.begin_time)
+                    if said.begin_time == ended:
+                        word.begin_time = (<Word>self.found[count - 1]).end_time
+                    else:
+                        word.begin_time = time_of(said.begin_time)
                     word.end_time = time_of(said.end_time)
-                    if before != NULL and said.text.size > 0 and said.text.size == before.text_size and memcmp(
-                            said.text.data, old_data + before.text_at, said.text.size) == 0:
+                    ended = said.end_time
+                    if count < known and said.text.size > 0 and said.text.size == place.text_size and memcmp(
+                            said.text.data, self.shared_at + place.text_at, said.text.size) == 0:
                         word.text = (<Word>old[count]).text
                     else:
                         word.text = text_of(&said.text)
@@ -536,6 +424,10 @@ cdef class DirectParser(ResultEventParser):
                         word.speaker_id = speaker_of(&said.speaker)
                     if word.text is None or word.punctuation is None or word.speaker_id is False:
                         return NULL
+                    place.at = start - self.words_at
+                    place.size = at - start
+                    place.text_size = said.text.size
+                    place.text_at = said.text.data - self.words_at if said.text.size > 0 else 0
                 Py_INCREF(word)
                 self.found[count] = <PyObject*>word
                 count += 1
@@ -543,12 +435,16 @@ cdef class DirectParser(ResultEventParser):
                 if at == NULL:
                     return NULL
             self.words = PyTuple_New(count)
-            for i in range(count):
+            for i in range(self.alike):
+                word = <Word>old[i]
+                Py_INCREF(word)
+                PyTuple_SET_ITEM(self.words, i, word)
+            for i in range(self.alike, count):
                 PyTuple_SET_ITEM(self.words, i, <object>self.found[i])
             count = 0
             return at
         finally:
-            for i in range(count):
+            for i in range(self.alike, count):
                 Py_XDECREF(self.found[i])
 
     cdef int make_room(self) except -1:
@@ -557,10 +453,6 @@ cdef class DirectParser(ResultEventParser):
         if moved == NULL:
             raise MemoryError
         self.places = <Place*>moved
-        moved = realloc(self.fresh, room * sizeof(Place))
-        if moved == NULL:
-            raise MemoryError
-        self.fresh = <Place*>moved
         moved = realloc(self.found, room * sizeof(PyObject*))
         if moved == NULL:
             raise MemoryError
@@ -630,33 +522,34 @@ cdef class DirectParser(ResultEventParser):
             if heard.request_id.flags & JSON_ESCAPED or heard.request_id.size != size or memcmp(
                     known, heard.request_id.data, size) != 0:
                 return False
-        if self.channel is None or self.channel_id != heard.channel_id:
-            self.channel = books.channels.get(heard.channel_id)
-            self.channel_id = heard.channel_id
+        if self.channel is None or self.channel_id != heard.said.channel_id:
+            self.channel = books.channels.get(heard.said.channel_id)
+            self.channel_id = heard.said.channel_id
             if self.channel is None:
                 return False
-        if heard.begin_time <= self.channel.newest:
+        if heard.said.begin_time <= self.channel.newest:
             return False
         open_ = self.current
-        if open_ is None or open_.sentence.channel_id != heard.channel_id or (
-                open_.sentence.sentence_id != heard.sentence_id):
-            key = (heard.channel_id, heard.sentence_id, 0)
+        if open_ is None or open_.sentence.channel_id != heard.said.channel_id or (
+                open_.sentence.sentence_id != heard.said.sentence_id):
+            key = (heard.said.channel_id, heard.said.sentence_id, 0)
             open_ = books.open.get(key)
             if open_ is None:
-                is_new = self.channel.last_id is not None and heard.sentence_id == self.channel.last_id + 1
+                is_new = self.channel.last_id is not None and heard.said.sentence_id == self.channel.last_id + 1
                 if not is_new:
                     return False
             elif open_.heard is not open_.sentence:
                 return False
         else:
             key = open_.key
-        if heard.final:
-            if heard.text.size <= 0:
+        if heard.said.closed:
+            if heard.said.text.size <= 0:
                 return False
-            if not books.partials and not self.read(data, end, False):
+            if self.skimmed and not self.read(data, end, False):
                 return False
             return self.enter_final(key, open_, PyBytes_FromStringAndSize(<const char*>data, end - data), out)
-        if is_new and heard.text.size <= 0 and not heard.spoken and (heard.begin != 1 or heard.sentence_id == 0):
+        if is_new and heard.said.text.size <= 0 and not heard.spoken and (
+                heard.said.opened != 1 or heard.said.sentence_id == 0):
             return False
         if books.partials:
             return self.enter_partial(key, open_, PyBytes_FromStringAndSize(<const char*>data, end - data), out)
@@ -683,7 +576,7 @@ cdef class DirectParser(ResultEventParser):
         sentence.index = self.books.new_index()
         sentence.sentence_id = key[1]
         sentence.channel_id = key[0]
-        sentence.begin_time = time_of(self.heard.begin_time)
+        sentence.begin_time = time_of(self.heard.said.begin_time)
         sentence.text = ""
         sentence.words = ()
         open_ = Open.__new__(Open, key, sentence, sentence, "")
@@ -696,20 +589,20 @@ cdef class DirectParser(ResultEventParser):
         cdef Heard* heard = &self.heard
         cdef Sentence sentence = Sentence.__new__(Sentence)
         sentence.sentence_id = key[1]
-        sentence.channel_id = heard.channel_id
-        sentence.begin_time = time_of(heard.begin_time)
-        sentence.end_time = time_of(heard.end_time)
-        sentence.text = text_of(&heard.text)
+        sentence.channel_id = heard.said.channel_id
+        sentence.begin_time = time_of(heard.said.begin_time)
+        sentence.end_time = time_of(heard.said.end_time)
+        sentence.text = text_of(&heard.said.text)
         sentence.words = self.words
-        if heard.language.size >= 0:
-            sentence.language = text_of(&heard.language)
+        if heard.said.language.size >= 0:
+            sentence.language = text_of(&heard.said.language)
             if sentence.language is None:
                 return None
-        if heard.emotion.size >= 0:
-            sentence.emotion = text_of(&heard.emotion)
+        if heard.said.emotion.size >= 0:
+            sentence.emotion = text_of(&heard.said.emotion)
             if sentence.emotion is None:
                 return None
-        sentence.speaker_id = speaker_of(&heard.speaker)
+        sentence.speaker_id = speaker_of(&heard.said.speaker)
         sentence.raw = raw
         return None if sentence.text is None or sentence.speaker_id is False else sentence
 
@@ -743,8 +636,8 @@ cdef class DirectParser(ResultEventParser):
         if sentence is None or self.channel.passed_over > (open_ is not None and open_.passed_over):
             return False        # the other one is to be heard first: it may be the beginning of this
         if heard.running_text.size >= 0:
-            if heard.running_text.size == heard.text.size and memcmp(
-                    heard.running_text.data, heard.text.data, heard.text.size) == 0:
+            if heard.running_text.size == heard.said.text.size and memcmp(
+                    heard.running_text.data, heard.said.text.data, heard.said.text.size) == 0:
                 running = sentence.text
             else:
                 running = text_of(&heard.running_text)
@@ -776,11 +669,10 @@ cdef class DirectParser(ResultEventParser):
         done = Done.__new__(Done, key, sentence, sentence)
         books.finals[sentence.index] = sentence
         books.done[key] = done
-        books.chains[(heard.channel_id, sentence.begin_time)] = [done]
+        books.chains[(heard.said.channel_id, sentence.begin_time)] = [done]
         books.running_text = running
-        self.channel.newest = heard.begin_time
-        self.fixed = self.placed = 0
-        self.keep_places(sentence)
+        self.channel.newest = heard.said.begin_time
+        self.shared = None
         out.append(update)
         return True
 
@@ -801,6 +693,8 @@ cdef class DirectParser(ResultEventParser):
             before = open_.sentence
             if same(sentence, before):
                 books.issues["repeated_partial"] += 1
+                if self.alike < len(sentence.words):
+                    self.shared = None      # the places are not those of its words any more
                 return True
             sentence.index = before.index
             sentence.revision = before.revision + 1
@@ -812,14 +706,15 @@ cdef class DirectParser(ResultEventParser):
         update.kept = kept
         update.stable = self.stable(sentence, before, kept)
         open_.shown = sentence.text
-        self.keep_places(sentence)
+        self.shared = sentence              # from here on, words are looked for in this state
+        self.shared_at = <json_at>PyBytes_AS_STRING(raw) + (self.words_at - self.start)
         out.append(update)
         return True
 
     cdef bint running_text_valid(self) except -1:
         # Nobody will ask for it, but it must not be wrong.
         cdef json_string* running = &self.heard.running_text
-        cdef json_string* text = &self.heard.text
+        cdef json_string* text = &self.heard.said.text
         return (running.size <= 0 or (running.size == text.size and memcmp(running.data, text.data, text.size) == 0)
                 or text_of(running) is not None)
 
@@ -851,11 +746,11 @@ cdef class DirectParser(ResultEventParser):
         size = max(fixed, agreed)
         i = min(i, size)
         if i:
-            at = self.fresh[i - 1].next
-            stop = self.fresh[i - 1].stop
+            at = self.places[i - 1].next
+            stop = self.places[i - 1].stop
         while i < size:
             word = <Word>words[i]
-            here = &self.fresh[i]
+            here = &self.places[i]
             here.reach = at + len(word.text)
             if not place_word(sentence.text, word, &at, &start, &stop):
                 break
@@ -870,11 +765,3 @@ cdef class DirectParser(ResultEventParser):
                     return span[1]
             return 0
         return stop
-
-    cdef int keep_places(self, Sentence sentence) except -1:
-        # From here on words are looked for in this state.
-        cdef Place* places = self.places
-        self.places = self.fresh
-        self.fresh = places
-        self.shared = sentence
-        return 0

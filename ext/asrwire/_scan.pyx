@@ -8,14 +8,6 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 
-cdef extern from "scan.h":
-    ctypedef const unsigned char* json_at
-    json_at json_space(json_at at, json_at end) noexcept
-    json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
-    json_at json_string_end(json_at at, json_at end, int* flags) noexcept
-    json_at json_skip_container(json_at at, json_at end) noexcept
-
-
 cdef json_at value_end(json_at at, json_at end) noexcept:
     # NULL where the text ends first, or no value begins here.
     cdef json_at start = at

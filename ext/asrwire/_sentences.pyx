@@ -11,6 +11,13 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, int32_t, int64_t, uint32_t, uint6
 from libc.string cimport memcmp, memset
 
 from ._model cimport Sentence
+from ._scan cimport (
+    JSON_COUNT, JSON_ESCAPED, JSON_OUTSIDE, JSON_SAID_NUMBERS, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_WORD_NUMBERS,
+    json_at, json_clear_sentence, json_is, json_named, json_next, json_open, json_piece, json_read_name,
+    json_read_said, json_read_text, json_read_word, json_same_speaker, json_same_string, json_sentence,
+    json_sentence_members, json_skip_container, json_skip_value, json_space, json_speaker, json_step, json_string,
+    json_unescape, json_walk, json_word,
+)
 from ._timeline cimport Buffer, WordColumns, WordWriter, drop, more, sealed
 
 from array import array
@@ -21,49 +28,6 @@ from operator import eq
 cdef extern from "Python.h":
     Py_ssize_t clipped "PyNumber_AsSsize_t"(object number, void* overflow) except? -1
     str PyUnicode_DecodeUTF8(const char* data, Py_ssize_t size, const char* errors)
-
-
-cdef extern from "scan.h":
-    ctypedef const unsigned char* json_at
-    enum:
-        JSON_ESCAPED
-    ctypedef struct json_string:
-        json_at data
-        Py_ssize_t size
-        int flags
-    ctypedef struct json_speaker:
-        int kind
-        int64_t number
-        json_string text
-    ctypedef struct json_word:
-        int32_t begin_time, end_time
-        json_string text, punctuation
-        int fixed
-        json_speaker speaker
-    ctypedef struct json_sentence:
-        int32_t begin_time, end_time
-        int64_t sentence_id
-        bint identified
-        json_string text, language, emotion
-        json_speaker speaker
-        int closed
-        json_at words, words_end
-        int state
-    enum:
-        JSON_AT_WORDS
-    json_at json_space(json_at at, json_at end) noexcept
-    json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int* more) noexcept
-    json_at json_next(json_at at, json_at end, unsigned char close, int* more) noexcept
-    json_at json_read_name(json_at at, json_at end, json_string* name) noexcept
-    json_at json_read_text(json_at at, json_at end, int check, json_string* out) noexcept
-    json_at json_read_word(json_at at, json_at end, int check, json_word* out) noexcept
-    json_at json_read_sentence(json_at at, json_at end, json_sentence* out) noexcept
-    json_at json_skip_value(json_at at, json_at end) noexcept
-    Py_ssize_t json_unescape(json_at at, Py_ssize_t size, unsigned char* out) noexcept
-    bint json_same_string(const json_string* one, const json_string* other) noexcept
-    bint json_same_speaker(const json_speaker* one, const json_speaker* other) noexcept
-    bint json_is(json_at at, json_at end, const char* literal) noexcept
-    bint json_named(json_string name, const char* literal) noexcept
 
 
 cdef struct Said:
@@ -237,6 +201,8 @@ cdef struct Reader:
     Buffer scratch
     Slot[SLOTS] slots           # kinds seen: a word finds its own without an object made
     json_word word
+    json_piece[JSON_WORD_NUMBERS] word_pieces
+    json_piece[JSON_SAID_NUMBERS] pieces
     json_sentence said, before  # most sentences have the label of the one before
     uint32_t label              # and one
 
@@ -305,7 +271,7 @@ cdef json_at read_words(FileSentences into, Reader* reader, json_at at) except? 
     cdef int more_words
     at = json_open(at, end, c"[", c"]", &more_words)
     while at != NULL and more_words:
-        at = json_read_word(at, end, True, word)
+        at = json_read_word(at, end, True, word, reader.word_pieces)
         if at == NULL:
             return NULL
         kind = kind_of(into, reader, word)
@@ -316,22 +282,37 @@ cdef json_at read_words(FileSentences into, Reader* reader, json_at at) except? 
 
 
 cdef json_at read_sentence(FileSentences into, Reader* reader, json_at at) except? NULL:
-    cdef json_at text
+    cdef json_at end = reader.end, text, words = NULL, words_end = NULL
     cdef json_sentence* said = &reader.said
     cdef json_sentence* before = &reader.before
+    cdef json_walk walk = json_walk(JSON_OUTSIDE, -1, 0)
     cdef size_t size
-    at = json_read_sentence(at, reader.end, said)
-    if at == NULL:
-        return NULL
-    text = inside(reader, &said.text, &size)
-    into.writer.begin_sentence(text, size)
-    if said.state == JSON_AT_WORDS:
-        at = read_words(into, reader, at)
-        if at != NULL:
-            at = json_read_sentence(at, reader.end, said)
-    elif said.words != NULL and read_words(into, reader, said.words) != said.words_end:
-        return NULL
-    if at == NULL:
+    cdef bint begun = False
+    json_clear_sentence(said)
+    while True:
+        at = json_step(at, end, &walk, json_sentence_members, JSON_COUNT(json_sentence_members), reader.pieces)
+        if at == NULL:
+            return NULL
+        if walk.number == JSON_OUTSIDE:
+            break
+        if walk.number != JSON_SAID_WORDS:
+            at = json_read_said(walk.number, at, end, True, said)
+        elif json_is(at, end, "null"):
+            at += 4
+        elif walk.seen & 1 << JSON_SAID_TEXT:
+            begun = True
+            text = inside(reader, &said.text, &size)
+            into.writer.begin_sentence(text, size)
+            at = read_words(into, reader, at)
+        else:
+            words = at
+            at = words_end = json_skip_container(at, end) if at < end and at[0] == c"[" else NULL
+        if at == NULL:
+            return NULL
+    if not begun:
+        text = inside(reader, &said.text, &size)
+        into.writer.begin_sentence(text, size)
+    if words != NULL and read_words(into, reader, words) != words_end:
         return NULL
     if not (reader.label and before.closed == said.closed
             and (before.end_time == INT32_MIN) == (said.end_time == INT32_MIN)

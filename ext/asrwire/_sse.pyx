@@ -4,10 +4,10 @@
 # Knows: lines, fields, blocks, dispatch. Must not know: what the data means (`ServerSentEvent.json` only hands it to
 # orjson), sockets, the service. Names are the standard's.
 #
-# Each byte is looked at by memchr and copied at most once: a data line that lies whole in the input is never copied
-# before the event is made; lines cut by the end of an input and data of several lines go through growing buffers, so
-# every feeding pattern is linear. Data stays bytes until `.data` is asked for: building the str costs more than all
-# framing for Chinese text.
+# Each byte is looked at once for the end of its line and copied at most once: a data line that lies whole in the input
+# is never copied before the event is made; lines cut by the end of an input and data of several lines go through
+# growing buffers, so every feeding pattern is linear. Data stays bytes until `.data` is asked for: building the str
+# costs more than all framing for Chinese text.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -22,6 +22,10 @@ cdef extern from "Python.h":
     str PyUnicode_DecodeUTF8(const char* s, Py_ssize_t size, const char* errors)
     const char* utf8_of "PyUnicode_AsUTF8AndSize"(str text, Py_ssize_t* size) except NULL
     int PyErr_CheckSignals() except -1
+
+
+cdef extern from "lines.h":
+    const char* line_end(const char* at, const char* end, const char** lf) noexcept
 
 
 cdef enum:
@@ -201,8 +205,7 @@ cdef class EventStreamParser:
     cdef int parse(self, const char* data, Py_ssize_t size, list out) except -1:
         cdef const char* at = data
         cdef const char* end = data + size
-        cdef const char* cr
-        cdef const char* lf = NULL
+        cdef const char* lf = data - 1
         cdef const char* stop
         cdef const char* asked = data
         self.input = data
@@ -219,8 +222,6 @@ cdef class EventStreamParser:
         if self.bom == 3:
             self.bom = BOM_DONE
             self.line_start = 3
-        cr = at - 1                 # the next of each kind at or after `at`, `end` when there is none:
-        lf = at - 1                 # each is searched again only when passed, so that no byte is scanned twice
         while at < end:
             if self.swallow_lf:
                 self.swallow_lf = False
@@ -228,15 +229,7 @@ cdef class EventStreamParser:
                     at += 1
                     self.line_start += 1
                     continue
-            if lf < at:
-                lf = <const char*>memchr(at, c"\n", end - at)
-                if lf == NULL:
-                    lf = end
-            if cr < at:
-                cr = <const char*>memchr(at, c"\r", end - at)
-                if cr == NULL:
-                    cr = end
-            stop = lf if lf < cr else cr
+            stop = line_end(at, end, &lf)
             if stop == end:
                 self.check_size(self.line_size + (end - at))
                 grow(&self.line, &self.line_room, self.line_size + (end - at))

@@ -1,6 +1,6 @@
 /* JSON text read in place: where strings and containers end, integers, and one word object.
  *
- * Knows: RFC 8259 and the members of a word and of a file's sentence. Must not know: Python, events, files.
+ * Knows: RFC 8259 and the members of a word and of a sentence. Must not know: Python, events, files.
  *
  * Every reader takes the first byte to look at and the end of the text, and returns the byte after what it read, or
  * NULL for whatever is not plain and well-formed: its caller then leaves the whole text to orjson, so a reader may
@@ -47,7 +47,6 @@ typedef struct {
     json_string text, punctuation;      /* size -1: null or absent */
     int fixed;                          /* -1: null or absent */
     json_speaker speaker;
-    unsigned char order[6];             /* which member came at which place in the word before: a guess, any value does */
 } json_word;
 
 /* 1: ends a run of plain bytes in a string (quote, backslash, control). 2, 4: opens, closes a container. */
@@ -58,6 +57,26 @@ static const unsigned char json_kind[256] = {
 
 static inline json_at json_space(json_at at, json_at end) {
     while (at < end && *at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    return at;
+}
+
+/* How many of the first `size` bytes are alike. */
+static inline ptrdiff_t json_common(json_at one, json_at other, ptrdiff_t size) {
+    ptrdiff_t at = 0;
+#if JSON_SIMD
+    for (; size - at >= 64; at += 64) {
+        __m128i alike = _mm_set1_epi8(-1);
+        for (int i = 0; i < 64; i += 16)
+            alike = _mm_and_si128(alike, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(one + at + i)),
+                                                        _mm_loadu_si128((const __m128i *)(other + at + i))));
+        if (_mm_movemask_epi8(alike) != 0xffff)
+            break;
+    }
+#endif
+    while (size - at >= 8 && memcmp(one + at, other + at, 8) == 0)
+        at += 8;
+    while (at < size && one[at] == other[at])
         at++;
     return at;
 }
@@ -238,8 +257,28 @@ static inline json_at json_read_string(json_at at, json_at end, int check, json_
 static inline json_at json_read_integer(json_at at, json_at end, int64_t *out) {
     uint64_t value = 0;
     unsigned digit;
-    int negative = at < end && *at == '-';
-    json_at first = at += negative, stop = end - at > 19 ? at + 19 : end;
+    int negative;
+    json_at first, stop;
+#if JSON_SIMD
+    if (end - at >= 8) {                /* up to 7 digits, all at once: a word has two times, and a branch a digit costs */
+        memcpy(&value, at, 8);
+        value ^= 0x3030303030303030u;
+        uint64_t others = (value | (value + 0x7676767676767676u)) & 0x8080808080808080u;
+        int bits = others ? __builtin_ctzll(others) & 56 : 0;
+        if (bits && (bits == 8 || *at != '0') && at[bits / 8] != '.' && (at[bits / 8] | 0x20) != 'e') {
+            value = value << (64 - bits);
+            value = value * 10 + (value >> 8);
+            value = ((value & 0x000000ff000000ffu) * 0x000f424000000064u
+                     + (value >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >> 32;
+            *out = (int64_t)value;
+            return at + bits / 8;
+        }
+        value = 0;
+    }
+#endif
+    negative = at < end && *at == '-';
+    first = at += negative;
+    stop = end - at > 19 ? at + 19 : end;
     while (at < stop && (digit = *at - '0') <= 9) {
         value = value * 10 + digit;
         at++;
@@ -313,49 +352,116 @@ static inline json_at json_read_name(json_at at, json_at end, json_string *name)
 #define json_named(name, literal) \
     ((name).size == (ptrdiff_t)sizeof(literal) - 1 && memcmp((name).data, literal, sizeof(literal) - 1) == 0)
 
-/* The members an object is known to have. Services print them in one order, so the one that came last at this place is
- * looked for first: one compare, instead of finding the name's end and then the name. */
+/* An object and those in it that open a level are walked from value to value. Its members have numbers, which tell their
+ * level too; those that are not known, or may come again, have the low ones. */
+enum { JSON_OUTSIDE, JSON_OTHER, JSON_LEVELS = 3 };         /* JSON_OTHER + level: a member that is not known */
+
 typedef struct {
-    ptrdiff_t size;             /* of the text: the name, its quotes and the colon */
-    unsigned first;             /* one bit a byte, of the first 16 */
-    const char text[24];
+    unsigned char level, number, opens, once;
+    const char *name;
+    ptrdiff_t size;
 } json_member;
 
-#define JSON_MEMBER(name) \
-    {sizeof("\"" name "\":") - 1, sizeof(name) + 2 < 16 ? (1u << (sizeof(name) + 2)) - 1 : 0xffff, "\"" name "\":"}
+#define JSON_MEMBER(level, number, name) {level, number, 0, 1, name, sizeof(name) - 1}
+#define JSON_OPENS(level, number, name) {level, number, 1, 1, name, sizeof(name) - 1}
+#define JSON_AGAIN(level, number, name) {level, number, 0, 0, name, sizeof(name) - 1}
 
-static inline int json_expect(json_at at, json_at end, const json_member *member) {
-    ptrdiff_t size = member->size;
+typedef struct {
+    int number, level;                  /* of the member whose value is to be read; JSON_OUTSIDE, -1 before and after */
+    unsigned seen;                      /* one bit a number */
+} json_walk;
+
+/* What stood between the value of a member and the next one, the last time: comma, name and colon, often more. Services
+ * print their members in one order and as densely, so this is one compare for each; to find the names took three times
+ * as long. Any state will do that json_learn left or that is all zeros. */
+typedef struct {
+    unsigned first;                     /* one bit a byte, of the first 16; 0: nothing is known, or it is too long */
+    unsigned names;                     /* which numbers it has, one bit each */
+    unsigned char size, number;
+    signed char level;
+    unsigned char text[56];
+} json_piece;
+
+static inline int json_expect(json_at at, json_at end, const json_piece *piece) {
+    ptrdiff_t size = piece->size;
 #if JSON_SIMD
     if (end - at >= 16) {
         unsigned alike = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(
-            _mm_loadu_si128((const __m128i *)at), _mm_loadu_si128((const __m128i *)member->text)));
-        if (~alike & member->first)
+            _mm_loadu_si128((const __m128i *)at), _mm_loadu_si128((const __m128i *)piece->text)));
+        if ((~alike & piece->first) || !piece->first)
             return 0;
-        return size <= 16 || (end - at >= size && memcmp(at + 16, member->text + 16, (size_t)(size - 16)) == 0);
+        return size <= 16 || (end - at >= size && memcmp(at + 16, piece->text + 16, (size_t)(size - 16)) == 0);
     }
 #endif
-    return end - at >= size && memcmp(at, member->text, (size_t)size) == 0;
+    return piece->first && end - at >= size && memcmp(at, piece->text, (size_t)size) == 0;
 }
 
-/* The next member, at its quote: returns its value, and its number, or `count` and its name for one that is not known.
- * `*guess` is the number to try first, whatever it is, and becomes the one found. */
-static inline json_at json_read_member(json_at at, json_at end, const json_member *known, int count,
-                                       unsigned char *guess, int *number, json_string *name) {
-    int i = *guess;
-    if (i < count && json_expect(at, end, &known[i])) {
-        *number = i;
-        return json_space(at + known[i].size, end);
-    }
-    at = json_read_name(at, end, name);
-    if (at == NULL)
-        return NULL;
-    for (i = 0; i < count; i++)
-        if (name->size == known[i].size - 3 && memcmp(name->data, known[i].text + 1, (size_t)name->size) == 0) {
-            *guess = (unsigned char)i;
-            break;
+/* The same, read: from the end of a value at this level to the next value, or past the end of it all. */
+static __attribute__((noinline)) json_at json_learn(json_at at, json_at end, int level, const json_member *known,
+                                                    int count, json_piece *piece) {
+    json_at from = at;
+    int opens = level < 0;
+    piece->first = piece->names = 0;
+    piece->number = JSON_OUTSIDE;
+    do {
+        json_string name;
+        int i;
+        at = opens ? at : json_space(at, end);
+        if (at >= end)
+            return NULL;
+        if (*at == '}' && !opens) {
+            at++;
+            level--;
+            continue;
         }
-    *number = i;
+        if (*at != (opens ? '{' : ','))
+            return NULL;
+        level += opens;
+        at = json_space(at + 1, end);
+        if (opens && at < end && *at == '}') {
+            piece->number = JSON_OUTSIDE;
+            opens = 0;
+            continue;
+        }
+        at = json_read_name(at, end, &name);
+        if (at == NULL || ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size)))
+            return NULL;
+        for (i = 0; i < count; i++)
+            if (known[i].level == level && known[i].size == name.size
+                    && memcmp(known[i].name, name.data, (size_t)name.size) == 0)
+                break;
+        piece->number = (unsigned char)(i < count ? known[i].number : JSON_OTHER + level);
+        opens = i < count && known[i].opens;
+        if (i < count && known[i].once) {
+            if (piece->names & 1u << known[i].number)
+                return NULL;
+            piece->names |= 1u << known[i].number;
+        }
+    } while (level >= 0 && (opens || piece->number == JSON_OUTSIDE));
+    piece->level = (signed char)level;
+    if (at - from <= (ptrdiff_t)sizeof(piece->text)) {
+        piece->size = (unsigned char)(at - from);
+        piece->first = at - from < 16 ? (1u << (at - from)) - 1 : 0xffff;
+        memcpy(piece->text, from, (size_t)(at - from));
+    }
+    return at;
+}
+
+/* To the value of the next member, or past the end: JSON_OUTSIDE. A second one of a kind that comes once is refused.
+ * `pieces`: one a number. */
+static inline json_at json_step(json_at at, json_at end, json_walk *walk, const json_member *known, int count,
+                                json_piece *pieces) {
+    json_piece *piece = &pieces[walk->number];
+    unsigned seen = walk->seen;
+    if (json_expect(at, end, piece))
+        at += piece->size;
+    else if ((at = json_learn(at, end, walk->level, known, count, piece)) == NULL)
+        return NULL;
+    if (seen & piece->names)
+        return NULL;
+    walk->seen = seen | piece->names;
+    walk->number = piece->number;
+    walk->level = piece->level;
     return at;
 }
 
@@ -453,7 +559,20 @@ static inline __attribute__((always_inline, target("avx2"))) json_bits json_bloc
     return bits;
 }
 
-#define JSON_SKIP(BLOCK) \
+/* Each bit becomes: how many quotes up to here, odd or even. */
+static inline uint64_t json_strings(uint64_t quotes) {
+    for (int i = 1; i < 64; i *= 2)
+        quotes ^= quotes << i;
+    return quotes;
+}
+
+static inline __attribute__((always_inline, target("pclmul"))) uint64_t json_strings_avx2(uint64_t quotes) {
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)quotes),
+                                                            _mm_set1_epi8(-1), 0));
+}
+
+/* COUNTS: where a bit count is one instruction, blocks in which the container cannot end are only counted. */
+#define JSON_SKIP(BLOCK, STRINGS, COUNTS) \
     ptrdiff_t depth = 0; \
     uint64_t in_string = 0, carry = 0;      /* all ones inside a string; whether the next byte is escaped */ \
     for (; at < end; at += 64) { \
@@ -468,17 +587,17 @@ static inline __attribute__((always_inline, target("avx2"))) json_bits json_bloc
         uint64_t strings = bits.quotes, brackets; \
         if (bits.escapes | carry) \
             strings &= ~json_escaped(bits.escapes, &carry); \
-        strings ^= strings << 1;            /* each bit now: how many quotes up to here, odd or even */ \
-        strings ^= strings << 2; \
-        strings ^= strings << 4; \
-        strings ^= strings << 8; \
-        strings ^= strings << 16; \
-        strings ^= strings << 32; \
-        strings ^= in_string; \
+        strings = STRINGS(strings) ^ in_string; \
         in_string = 0 - (strings >> 63); \
         if (bits.escapes & ~strings) \
             return NULL;                    /* a backslash outside a string */ \
-        brackets = (bits.opens | bits.closes) & ~strings; \
+        bits.opens &= ~strings; \
+        bits.closes &= ~strings; \
+        if (COUNTS && __builtin_popcountll(bits.closes) < depth) { \
+            depth += __builtin_popcountll(bits.opens) - __builtin_popcountll(bits.closes); \
+            continue; \
+        } \
+        brackets = bits.opens | bits.closes; \
         while (brackets) { \
             uint64_t one = brackets & (0 - brackets); \
             if (bits.opens & one) \
@@ -505,15 +624,16 @@ static inline uint64_t json_escaped(uint64_t escapes, uint64_t *carry) {
 }
 
 static inline json_at json_skip_sse2(json_at at, json_at end) {
-    JSON_SKIP(json_block);
+    JSON_SKIP(json_block, json_strings, 0);
 }
 
-static __attribute__((target("avx2,bmi"), unused)) json_at json_skip_avx2(json_at at, json_at end) {
-    JSON_SKIP(json_block_avx2);
+static __attribute__((target("avx2,bmi,popcnt,pclmul"), unused)) json_at json_skip_avx2(json_at at, json_at end) {
+    JSON_SKIP(json_block_avx2, json_strings_avx2, 1);
 }
 
 static inline int json_has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt")
+        && __builtin_cpu_supports("pclmul");
 }
 
 /* Past the container that opens at `at`. What is in it is not checked. */
@@ -555,84 +675,77 @@ static inline json_at json_skip_value(json_at at, json_at end) {
 
 /* -- words ---------------------------------------------------------------------------------------------------------- */
 
-enum { JSON_BEGIN_TIME, JSON_END_TIME, JSON_TEXT, JSON_PUNCTUATION, JSON_FIXED, JSON_SPEAKER_ID, JSON_WORD_MEMBERS };
+enum { JSON_BEGIN_TIME = JSON_OTHER + 1, JSON_END_TIME, JSON_TEXT, JSON_PUNCTUATION, JSON_FIXED, JSON_SPEAKER_ID,
+       JSON_WORD_NUMBERS };
 
 static const json_member json_word_members[] = {
-    JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"), JSON_MEMBER("punctuation"),
-    JSON_MEMBER("fixed"), JSON_MEMBER("speaker_id"),
+    JSON_MEMBER(0, JSON_BEGIN_TIME, "begin_time"), JSON_MEMBER(0, JSON_END_TIME, "end_time"),
+    JSON_MEMBER(0, JSON_TEXT, "text"), JSON_MEMBER(0, JSON_PUNCTUATION, "punctuation"),
+    JSON_MEMBER(0, JSON_FIXED, "fixed"), JSON_MEMBER(0, JSON_SPEAKER_ID, "speaker_id"),
 };
 
+#define JSON_COUNT(members) ((int)(sizeof(members) / sizeof((members)[0])))
+
 /* One item of `words`; `at` is the brace. Unknown members are checked and passed over, a repeated one is refused. With
- * `check`, UTF-8 and escapes are checked too; else whoever makes a str of them finds out. `out->order` is kept from
- * word to word. */
-static inline json_at json_read_word(json_at at, json_at end, int check, json_word *out) {
-    unsigned seen = 0;
-    int more = 1, place = 0;
+ * `check`, UTF-8 and escapes are checked too; else whoever makes a str of them finds out. `pieces`: JSON_WORD_NUMBERS,
+ * kept from word to word. */
+static inline json_at json_read_word(json_at at, json_at end, int check, json_word *out, json_piece *pieces) {
+    json_walk walk = {JSON_OUTSIDE, -1, 0};
     out->begin_time = out->end_time = JSON_NO_TIME;
     out->text.size = out->punctuation.size = -1;
     out->fixed = -1;
     out->speaker.kind = 0;
-    if (at >= end || *at != '{')
-        return NULL;
-    at = json_space(at + 1, end);
-    if (at < end && *at == '}')
-        return at + 1;
-    while (more) {
-        json_string name;
-        int member;
-        at = json_read_member(at, end, json_word_members, JSON_WORD_MEMBERS, &out->order[place], &member, &name);
-        if (at == NULL || (seen & 1u << member))
+    do {
+        at = json_step(at, end, &walk, json_word_members, JSON_COUNT(json_word_members), pieces);
+        if (at == NULL)
             return NULL;
-        if (member < JSON_WORD_MEMBERS)
-            seen |= 1u << member;
-        switch (member) {
+        switch (walk.number) {
+        case JSON_OUTSIDE: return at;
         case JSON_BEGIN_TIME: at = json_read_time(at, end, &out->begin_time); break;
         case JSON_END_TIME: at = json_read_time(at, end, &out->end_time); break;
         case JSON_TEXT: at = json_read_text(at, end, check, &out->text); break;
         case JSON_PUNCTUATION: at = json_read_text(at, end, check, &out->punctuation); break;
         case JSON_FIXED: at = json_read_boolean(at, end, &out->fixed); break;
         case JSON_SPEAKER_ID: at = json_read_speaker(at, end, check, &out->speaker); break;
-        default:
-            if ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size))
-                return NULL;
-            at = json_check_value(at, end, 0);
+        default: at = json_check_value(at, end, 0);
         }
-        if (at == NULL || (at = json_next(at, end, '}', &more)) == NULL)
-            return NULL;
-        if (place < JSON_WORD_MEMBERS - 1)
-            place++;
-    }
-    return at;
+    } while (at != NULL);
+    return NULL;
 }
 
-/* -- sentences of result files -------------------------------------------------------------------------------------- */
+/* -- sentences ------------------------------------------------------------------------------------------------------ */
 
-enum { JSON_SAID_ID, JSON_SAID_BEGIN, JSON_SAID_END, JSON_SAID_TEXT, JSON_SAID_WORDS, JSON_SAID_LANGUAGE,
+enum { JSON_SAID_ID = JSON_OTHER + JSON_LEVELS, JSON_SAID_BEGIN, JSON_SAID_END, JSON_SAID_TEXT, JSON_SAID_LANGUAGE,
        JSON_SAID_EMOTION, JSON_SAID_SPEAKER, JSON_SAID_FINAL, JSON_SAID_CHANNEL, JSON_SAID_HEARTBEAT, JSON_SAID_OPEN,
-       JSON_SAID_STASH, JSON_SENTENCE_MEMBERS };
+       JSON_SAID_STASH, JSON_SAID_WORDS, JSON_SAID_NUMBERS };
 
-static const json_member json_sentence_members[] = {
-    JSON_MEMBER("sentence_id"), JSON_MEMBER("begin_time"), JSON_MEMBER("end_time"), JSON_MEMBER("text"),
-    JSON_MEMBER("words"), JSON_MEMBER("language"), JSON_MEMBER("emotion"), JSON_MEMBER("speaker_id"),
-    JSON_MEMBER("sentence_end"), JSON_MEMBER("channel_id"), JSON_MEMBER("heartbeat"), JSON_MEMBER("sentence_begin"),
-    JSON_MEMBER("stash"),
-};
+#define JSON_SAID(level) \
+    JSON_MEMBER(level, JSON_SAID_ID, "sentence_id"), JSON_MEMBER(level, JSON_SAID_BEGIN, "begin_time"), \
+    JSON_MEMBER(level, JSON_SAID_END, "end_time"), JSON_MEMBER(level, JSON_SAID_TEXT, "text"), \
+    JSON_MEMBER(level, JSON_SAID_WORDS, "words"), JSON_MEMBER(level, JSON_SAID_LANGUAGE, "language"), \
+    JSON_MEMBER(level, JSON_SAID_EMOTION, "emotion"), JSON_MEMBER(level, JSON_SAID_SPEAKER, "speaker_id"), \
+    JSON_MEMBER(level, JSON_SAID_FINAL, "sentence_end"), JSON_MEMBER(level, JSON_SAID_CHANNEL, "channel_id"), \
+    JSON_MEMBER(level, JSON_SAID_HEARTBEAT, "heartbeat"), JSON_MEMBER(level, JSON_SAID_OPEN, "sentence_begin"), \
+    JSON_MEMBER(level, JSON_SAID_STASH, "stash")
+
+static const json_member json_sentence_members[] = {JSON_SAID(0)};
 
 typedef struct {
     int32_t begin_time, end_time;
-    int64_t sentence_id;
-    int identified;                     /* there is a sentence_id */
+    int64_t sentence_id, channel_id;
+    int identified;                             /* there is a sentence_id */
     json_string text, language, emotion;
     json_speaker speaker;
-    int closed;                         /* sentence_end; -1: null or absent */
-    json_at words, words_end;           /* the array, where it came before the text */
-    unsigned seen;
-    int state;                          /* JSON_DONE, also before the first, or JSON_AT_WORDS */
-    int place;
-    unsigned char order[JSON_SENTENCE_MEMBERS];     /* as in json_word */
+    int closed, heartbeat, opened;              /* sentence_end, sentence_begin; -1: null or absent */
 } json_sentence;
 
-enum { JSON_DONE, JSON_AT_WORDS };
+static inline void json_clear_sentence(json_sentence *out) {
+    out->begin_time = out->end_time = JSON_NO_TIME;
+    out->channel_id = 0;
+    out->text.size = out->language.size = out->emotion.size = -1;
+    out->closed = out->heartbeat = out->opened = -1;
+    out->identified = out->speaker.kind = 0;
+}
 
 /* Into an array or object: the first value or name (*more 1), or past it where it is empty (*more 0). */
 static inline json_at json_open(json_at at, json_at end, unsigned char open, unsigned char close, int *more) {
@@ -658,68 +771,24 @@ static inline json_at json_read_id(json_at at, json_at end, int64_t *out, int *t
     return *there ? json_read_integer(at, end, out) : at + 4;
 }
 
-/* One item of `sentences`, checked. `at` is the brace; where the words come after the text it stops at their bracket,
- * JSON_AT_WORDS, and is to be called again with what comes after them. At the end, JSON_DONE. `order` is kept from
- * sentence to sentence. */
-static inline json_at json_read_sentence(json_at at, json_at end, json_sentence *out) {
-    int more, unused;
-    int64_t channel_id;
-    if (out->state == JSON_AT_WORDS) {
-        at = json_next(at, end, '}', &more);
-    } else {
-        out->begin_time = out->end_time = JSON_NO_TIME;
-        out->text.size = out->language.size = out->emotion.size = out->closed = -1;
-        out->identified = out->speaker.kind = out->place = 0;
-        out->words = NULL;
-        out->seen = 0;
-        at = json_open(at, end, '{', '}', &more);
+/* The value of a member of a sentence but its words; one that is not known is checked. */
+static inline json_at json_read_said(int number, json_at at, json_at end, int check, json_sentence *out) {
+    int there;
+    switch (number) {
+    case JSON_SAID_ID: return json_read_id(at, end, &out->sentence_id, &out->identified);
+    case JSON_SAID_BEGIN: return json_read_time(at, end, &out->begin_time);
+    case JSON_SAID_END: return json_read_time(at, end, &out->end_time);
+    case JSON_SAID_TEXT: return json_read_text(at, end, check, &out->text);
+    case JSON_SAID_LANGUAGE: return json_read_text(at, end, check, &out->language);
+    case JSON_SAID_EMOTION: return json_read_text(at, end, check, &out->emotion);
+    case JSON_SAID_SPEAKER: return json_read_speaker(at, end, check, &out->speaker);
+    case JSON_SAID_FINAL: return json_read_boolean(at, end, &out->closed);
+    case JSON_SAID_CHANNEL: return json_read_id(at, end, &out->channel_id, &there);
+    case JSON_SAID_HEARTBEAT: return json_read_boolean(at, end, &out->heartbeat);
+    case JSON_SAID_OPEN: return json_read_boolean(at, end, &out->opened);
+    case JSON_SAID_STASH: return json_is(at, end, "null") ? at + 4 : NULL;
+    default: return json_check_value(at, end, 0);
     }
-    out->state = JSON_DONE;
-    while (at != NULL && more) {
-        json_string name = {NULL, 0, 0};
-        int member;
-        at = json_read_member(at, end, json_sentence_members, JSON_SENTENCE_MEMBERS, &out->order[out->place], &member,
-                              &name);
-        if (at == NULL || (out->seen & 1u << member))
-            return NULL;
-        if (out->place < JSON_SENTENCE_MEMBERS - 1)
-            out->place++;
-        if (member < JSON_SENTENCE_MEMBERS)
-            out->seen |= 1u << member;
-        switch (member) {
-        case JSON_SAID_ID: at = json_read_id(at, end, &out->sentence_id, &out->identified); break;
-        case JSON_SAID_BEGIN: at = json_read_time(at, end, &out->begin_time); break;
-        case JSON_SAID_END: at = json_read_time(at, end, &out->end_time); break;
-        case JSON_SAID_TEXT: at = json_read_text(at, end, 1, &out->text); break;
-        case JSON_SAID_WORDS:
-            if (json_is(at, end, "null")) {
-                at += 4;
-            } else if (at >= end || *at != '[') {
-                return NULL;
-            } else if (out->seen & 1u << JSON_SAID_TEXT) {
-                out->state = JSON_AT_WORDS;
-                return at;
-            } else {
-                out->words = at;
-                at = out->words_end = json_skip_container(at, end);
-            }
-            break;
-        case JSON_SAID_LANGUAGE: at = json_read_text(at, end, 1, &out->language); break;
-        case JSON_SAID_EMOTION: at = json_read_text(at, end, 1, &out->emotion); break;
-        case JSON_SAID_SPEAKER: at = json_read_speaker(at, end, 1, &out->speaker); break;
-        case JSON_SAID_FINAL: at = json_read_boolean(at, end, &out->closed); break;
-        case JSON_SAID_CHANNEL: at = json_read_id(at, end, &channel_id, &unused); break;
-        case JSON_SAID_HEARTBEAT: case JSON_SAID_OPEN: at = json_read_boolean(at, end, &unused); break;
-        case JSON_SAID_STASH: at = json_is(at, end, "null") ? at + 4 : NULL; break;
-        default:
-            if ((name.flags & JSON_NON_ASCII) && !json_utf8_valid(name.data, name.size))
-                return NULL;
-            at = json_check_value(at, end, 0);
-        }
-        if (at != NULL)
-            at = json_next(at, end, '}', &more);
-    }
-    return at;
 }
 
 #endif

@@ -37,4 +37,41 @@ static inline Py_ssize_t text_common(PyObject *a, PyObject *b, Py_ssize_t from) 
     return at;
 }
 
+/* A str of UTF-8 that is not all ASCII. Han, kana and the like are put straight into place; Python's own decoder, which
+ * grows and widens its result as it goes, takes all else (and says what is wrong with it), and twice as long. */
+static inline PyObject *text_decode(const unsigned char *data, Py_ssize_t size) {
+    const unsigned char *at = data, *end = data + size;
+    Py_ssize_t count = 0;
+    unsigned all = 0;
+    PyObject *text;
+    Py_UCS2 *out;
+    for (; at < end; at++)
+        count += (*at & 0xc0) != 0x80;
+    text = PyUnicode_New(count, 0xffff);
+    if (text == NULL)
+        return NULL;
+    out = PyUnicode_2BYTE_DATA(text);
+    for (at = data; at < end; all |= *out++) {
+        unsigned code = *at;
+        if (code < 0x80) {
+            at += 1;
+        } else if ((code & 0xf0) == 0xe0 && end - at >= 3 && (at[1] & 0xc0) == 0x80 && (at[2] & 0xc0) == 0x80) {
+            code = (code & 0x0f) << 12 | (unsigned)(at[1] & 0x3f) << 6 | (unsigned)(at[2] & 0x3f);
+            if (code < 0x800 || (code & 0xf800) == 0xd800)
+                break;
+            at += 3;
+        } else if ((code & 0xe0) == 0xc0 && code >= 0xc2 && end - at >= 2 && (at[1] & 0xc0) == 0x80) {
+            code = (code & 0x1f) << 6 | (unsigned)(at[1] & 0x3f);
+            at += 2;
+        } else {
+            break;
+        }
+        *out = (Py_UCS2)code;
+    }
+    if (at == end && all > 0xff)
+        return text;
+    Py_DECREF(text);
+    return PyUnicode_DecodeUTF8((const char *)data, size, NULL);
+}
+
 #endif

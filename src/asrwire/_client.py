@@ -68,18 +68,22 @@ class Stream(Call):
             return self._batch.popleft()
         except IndexError:  # also where another thread's close() has just emptied it
             pass
-        met: BaseException | None = None
-        taken = self._takes_turn()
-        if taken:
+        if self._takes_turn():
             try:
-                self._quick()
-            except BaseException as error:
-                met = error
-            if (found := self._taken(met)) is not None:
+                try:
+                    self._quick()
+                except BaseException as error:
+                    update = drive(self._going_on(error))
+                else:
+                    if self._batch and not self._over:
+                        return self._batch.popleft()
+                    update = drive(self._going_on())
+            finally:
+                self._turn.release()
                 if self._closed:
                     drive(self._closing())
-                return found
-        update = drive(self._in_turn(self._reading(met), taken))
+        else:
+            update = drive(self._in_turn(self._reading()))
         if update is None:
             raise StopIteration
         return update
@@ -116,22 +120,24 @@ class AsyncStream(Call):
     async def __anext__(self) -> Update:
         if self._batch:
             return self._batch.popleft()
-        met: BaseException | None = None
-        taken = self._takes_turn()
-        if taken:
+        if self._takes_turn():
             try:
-                if (waiter := self._quick()) is not None:
-                    await waiter
-            except GeneratorExit:  # the event loop is gone: nothing can be awaited
+                try:
+                    if (waiter := self._quick()) is not None:
+                        await waiter
+                except BaseException as error:
+                    update = await drive_async(self._going_on(error))
+                else:
+                    if self._batch and not self._over:
+                        return self._batch.popleft()
+                    update = await drive_async(self._going_on())
+            finally:
+                waiter = None  # its exception leads here
                 self._turn.release()
-                raise
-            except BaseException as error:
-                met = error
-            if (found := self._taken(met)) is not None:
-                if self._closed:
+                if self._closed:  # nothing there waits, so that it is done even where the event loop is gone
                     await drive_async(self._closing())
-                return found
-        update = await drive_async(self._in_turn(self._reading(met), taken))
+        else:
+            update = await drive_async(self._in_turn(self._reading()))
         if update is None:
             raise StopAsyncIteration
         return update

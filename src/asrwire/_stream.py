@@ -471,6 +471,8 @@ class ResultStream:
         if self._sentences.running_text is None:
             return
         finals = list(self._sentences.finals.values())
+        if finals and self._sentences.running_text == finals[-1].text:
+            return  # as most streams have it, and told without joining all that was said
         said = "".join("".join([s.text for s in finals]).split())
         running = "".join(self._sentences.running_text.split())
         if running not in (said, "".join(finals[-1].text.split()) if finals else said):

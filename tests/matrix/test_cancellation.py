@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
-from types import ModuleType
+from contextlib import ExitStack, suppress
+from types import FrameType, ModuleType
 from typing import Any
 
 import anyio
@@ -21,7 +21,7 @@ import httpcore2
 import pytest
 import trio
 
-from asrwire import AsyncClient, Limits
+from asrwire import AsyncClient, Client, Limits
 from tests.endurance import Storm, descriptors, small_buffers, until
 from tests.matrix import full, heard, short, then
 from tests.servers import (
@@ -330,6 +330,40 @@ def test_ctrl_c_ends_a_process_that_reads(name: str) -> None:
     assert "Exception ignored" not in said
 
 
+def test_interrupted_at_every_call_of_a_read() -> None:
+    """Where a thread looks at its signals: a place is free at once, and whoever is next has the turn."""
+
+    def answer(peer: Peer) -> None:
+        peer.send(CHUNKED + chunk(ONE))
+        assert peer.server.saw_close.wait(HANG)
+        peer.send(chunk(TWO))
+        peer.wait_closed()
+
+    def interrupt(frame: FrameType, what: str, _: object) -> None:
+        places.append(frame.f_code.co_name)
+        if len(places) == count:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+
+    before = sys.gettrace()
+    for count in range(1, 1000):
+        places: list[str] = []
+        with Server(answer) as server, Client(KEY, base_url=server.base_url, timeouts=short()) as client:
+            with suppress(KeyboardInterrupt), client.stream(URL, model=MODEL) as stream:
+                assert next(stream).sentence.text == "one"
+                server.saw_close.set()
+                sys.settrace(interrupt)
+                try:
+                    assert next(stream).sentence.text == "two"
+                finally:
+                    sys.settrace(before)
+            assert not stream._turn.locked(), places
+            assert not client._transport._slots._busy, places
+        if len(places) < count:
+            break
+    assert "_on_data" in places
+
+
 FORKS = """
 import os, sys
 from asrwire import Client, ASRWireError
@@ -385,9 +419,9 @@ def test_a_child_has_nothing_of_its_parents_connections() -> None:
 
 FORKED_TASK = """
 import asyncio, os, socket, trio
-from asrwire import AsyncClient, Closed
+from asrwire import AsyncClient, Closed, Timeouts
 async def main():
-    client = AsyncClient("sk-0123456789", base_url={url!r})
+    client = AsyncClient("sk-0123456789", base_url={url!r}, timeouts=Timeouts(head=60, idle=120))
     stream = client.stream({audio!r}, model={model!r})
     await stream.__aenter__()
     texts = [(await stream.__anext__()).sentence.text]

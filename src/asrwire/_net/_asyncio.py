@@ -134,10 +134,12 @@ class Connection(asyncio.Protocol):
     def expect(self, take: Callable[[bytes], bool], timer: Timer) -> asyncio.Future[bool] | None:
         """The beginning of `feed`: None where what had arrived was enough, else what to wait for. It gives True when
         `take` has done so, and False where this is to be called again."""
+        self._take = None  # a read that was cancelled has left it, and this may be the last of its response
+        timer.left()
         while self._received or self._ended:
-            timer.left()
             if take(self._next() if self._received else self._end()):
                 return None
+            timer.left()
         self._take = take
         return self._wait(timer)
 
@@ -242,6 +244,7 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(False)
+        self._waiter = None  # an exception that it has had leads to who read
 
     # -- what was received
 
@@ -284,8 +287,10 @@ class Connection(asyncio.Protocol):
         if not self._ended:
             self._ended, self._error = True, error
         self._lost = self._lost or lost
-        if self._lost and self._alarm is not None:
-            self._alarm.cancel()
+        if self._lost:
+            self._take = None
+            if self._alarm is not None:
+                self._alarm.cancel()
         if self._lost or not self._writing:
             self._loop.call_soon(self._wake)
 

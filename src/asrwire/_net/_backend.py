@@ -197,10 +197,11 @@ class Stream(_Stream):
     def __init__(self, tap: Tap, inner: Any) -> None:
         super().__init__(tap, inner)
         # Where the stream is no more than a socket, its bytes are taken from there: the HTTP module's way of mapping
-        # exceptions, which `Exchange.fault` does again, is a third of what reading a live event costs a thread.
-        # (TLS inside TLS is more than the SSLSocket under it.)
-        sock, secured = inner.get_extra_info("socket"), inner.get_extra_info("ssl_object")
-        self._socket = sock if isinstance(sock, socket.socket) and secured in (None, sock) else None
+        # exceptions, which `Exchange.fault` does again, is a third of what reading a live event costs a thread. TLS in
+        # TLS and a stream of somebody's own name a socket, too, but what comes out of that is not what they read.
+        sock = inner.get_extra_info("socket")
+        plain = type(inner).__name__ == "SyncStream" and isinstance(sock, socket.socket)
+        self._socket = sock if plain else None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For the HTTP module: bytes of the head only, then what stands in for the body."""
