@@ -70,7 +70,7 @@ def shell(block: str) -> str:
     bash = shutil.which("bash")
     assert bash is not None
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environ = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environ = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTEST_ADDOPTS": ""}
     done = subprocess.run(
         [bash, "-euo", "pipefail", "-c", block], capture_output=True, text=True, check=False, env=environ, timeout=60
     )
@@ -87,7 +87,7 @@ def test_page_runs(
         talk.setparams((1, 2, 16000, 0, "NONE", ""))
         talk.writeframes(bytes(32000))
     names = {"__name__": "page"}
-    with Emulator() as emulator:
+    with Emulator(queue_time=0, run_time=0) as emulator:
         service(emulator, monkeypatch)
         for number, (language, block, said) in enumerate(PAGES[page], 1):
             file = re.match(r"# (\w+\.py)$", block, re.MULTILINE)
