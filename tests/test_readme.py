@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import asrwire
 from asrwire.emulator import DEFAULT_SCRIPT, Emulator
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +59,11 @@ def test_there_are_blocks_and_two_commands() -> None:
 def test_the_picture_shows_what_the_demo_shows() -> None:
     picture = re.sub(r"<[^>]+>", "", (DOCS / "captions.svg").read_text())
     assert [sentence.text for sentence in DEFAULT_SCRIPT.sentences if sentence.text not in picture] == []
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    assert {*re.findall(r"^::: asrwire\.(\w+)$", pages, re.MULTILINE), "Update"} >= set(asrwire.__all__)
 
 
 def test_every_command_is_in_the_reference() -> None:
