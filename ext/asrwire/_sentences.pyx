@@ -244,7 +244,7 @@ cdef object speaker_of(Reader* reader, const json_speaker* speaker):
 
 
 cdef uint32_t kind_of(FileSentences into, Reader* reader, const json_word* word) except? 0xffffffff:
-    cdef uint64_t punctuation, speaker = 0
+    cdef uint64_t punctuation = 0, speaker = 0
     cdef uint32_t shape = 4 * word.speaker.kind + word.fixed + 1, number
     cdef Slot* slot = NULL
     if plain(&word.punctuation) and (word.speaker.kind != 2 or plain(&word.speaker.text)):
