@@ -14,10 +14,10 @@ FLAGS = SANITIZE if os.environ.get("ASRWIRE_SANITIZE") else [] if os.name == "nt
 
 
 class Sdist(sdist):
-    """A complete source distribution: the tests, their samples and the benchmarks too, no generated C."""
+    """A complete source distribution: the tests, what they read, and the benchmarks too, no generated C."""
 
     def make_distribution(self) -> None:
-        for folder in ("ext", "tests", "benchmarks"):
+        for folder in ("ext", "tests", "benchmarks", "docs"):
             self.filelist.graft(folder)
         self.filelist.include("CHANGELOG.md")
         for made in ("*.c", "*.so", "*.pyc"):

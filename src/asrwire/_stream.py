@@ -60,7 +60,9 @@ class ResultStream:
         content_type: the Content-Type field, or None. What the body begins with decides where the two disagree.
         limits: `Limits.event_size`, ``event_lines`` and ``error_body`` bind.
 
-    Raises (from `receive_data` and `receive_eof`):
+    `receive_data` and `receive_eof` raise what follows.
+
+    Raises:
         DecodeError: a payload is not JSON or has a member of a wrong type; ``event`` and ``path`` say where.
         ServiceError: the service reported an error in the stream.
         HTTPStatusError: ``http_status`` is outside 2xx (from `receive_eof`).
