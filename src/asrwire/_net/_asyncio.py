@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._layers: list[_Layer] = []  # of TLS, the outermost first
-        self._received: deque[bytes] = deque()
+        self._received: deque[bytes] | None = None  # none while empty, as it nearly always is: it takes 760 bytes
         self._size = 0  # of what was received
         self._held_back = self._full = False  # the peer is made to wait; the socket takes no more
         self._ended = self._lost = False  # nothing more will come; nothing can be sent any more
@@ -174,8 +174,8 @@ class Connection(asyncio.Protocol):
                     await self.write(layer.outgoing.read(), timer)
             if not done:
                 layer.hear(await self.read(timer))
-        early = b"".join(self._received)
-        self._received.clear()
+        early = b"".join(self._received or ())
+        self._received = None
         self._size = 0
         self._layers.append(layer)
         self._keep(self._decrypted(early, len(self._layers) - 1))
@@ -249,7 +249,10 @@ class Connection(asyncio.Protocol):
     # -- what was received
 
     def _next(self) -> bytes:
+        assert self._received is not None
         data = self._received.popleft()
+        if not self._received:
+            self._received = None
         self._size -= len(data)
         if self._held_back and not self._size and not self._transport.is_closing():
             self._held_back = False
@@ -263,6 +266,8 @@ class Connection(asyncio.Protocol):
 
     def _keep(self, data: bytes) -> None:
         if data:
+            if self._received is None:
+                self._received = deque()
             self._received.append(data)
             self._size += len(data)
             if self._size >= _HIGH_WATER and not self._held_back and not self._transport.is_closing():
