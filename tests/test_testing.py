@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from asrwire.capture import Capture
 
 pytest_plugins = ["pytester"]
 SAMPLES = Path(__file__).parent / "samples"
@@ -119,6 +122,40 @@ def test_the_marker_has_the_arguments(suite: pytest.Pytester) -> None:
     )
 
 
+def test_captures_are_loaded_from_beside_the_test(suite: pytest.Pytester) -> None:
+    capture = Capture.load(SAMPLES / "funasr_realtime_http_stream.sse")
+    replace(capture, end=None).save(suite.path / "field.asrcap")
+    shutil.copy(SAMPLES / "funasr_flash_stream.sse", suite.mkdir("data") / "answer.sse")
+    shutil.copy(SAMPLES / "funasr_flash_response.json", suite.path / "data" / "answer.json")
+    ran(
+        suite,
+        """
+        import pytest
+        import asrwire
+
+        @pytest.fixture(autouse=True)
+        def elsewhere(monkeypatch, tmp_path):
+            monkeypatch.chdir(tmp_path)
+
+        @pytest.mark.parametrize("seed", [None, 1, 2])
+        @pytest.mark.parametrize("name", ["data/answer.sse", "data/answer.json"])
+        def test_bodies(asr_capture, name, seed):
+            *_, last = asr_capture(name).replay(seed=seed)
+            assert isinstance(last, asrwire.Final)
+            assert last.sentence.text == "Hello World，这里是阿里巴巴语音实验室。"
+
+        def test_a_recording_that_was_cut_off(asr_capture):
+            with pytest.raises(asrwire.Truncated):
+                list(asr_capture("field.asrcap").replay())
+
+        def test_nothing_there(asr_capture):
+            with pytest.raises(asrwire.ConfigError, match="nothing.asrcap"):
+                asr_capture("nothing.asrcap")
+        """,
+        passed=8,
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -134,4 +171,4 @@ def test_a_marker_that_is_wrong(suite: pytest.Pytester, arguments: str, line: st
 
 def test_the_marker_is_documented(suite: pytest.Pytester) -> None:
     suite.runpytest_subprocess("--markers").stdout.fnmatch_lines("@pytest.mark.asr_emulator(...)*")
-    suite.runpytest_subprocess("--fixtures").stdout.fnmatch_lines(["asr_emulator*", "*127.0.0.1*"])
+    suite.runpytest_subprocess("--fixtures").stdout.fnmatch_lines(["asr_emulator*", "*127.0.0.1*", "asr_capture*"])
