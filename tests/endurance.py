@@ -582,6 +582,7 @@ def compare(call: Heard, answers: list[Any]) -> None:
         mine = [(s.text, s.begin_time, s.end_time, s.words) for s in finals]
         if extra and mine != sent:
             assert coded or finals[-1].text.encode() in answer.rest
+            assert mine, sent
             del mine[-1]
         assert mine == (sent[: len(mine)] if part else sent)
     else:

@@ -98,14 +98,6 @@ def test_the_documented_example() -> None:
     assert repr(loaded) == "<Capture of 3 reads, 214 bytes; eof>"
 
 
-def test_the_documented_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    with Emulator() as emulator, Client(KEY, base_url=emulator.base_url) as client:
-        exec(compile(block, "asrcap.md", "exec"), {"client": client, "audio": URL})
-    assert Capture.load("talk.asrcap").end is not None
-
-
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "a.asrcap"
     EXAMPLE.save(path)
