@@ -119,6 +119,10 @@ cdef class FileSentences:
     def joined(self):
         return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(self.columns.pool), self.joined_size, NULL)
 
+    def label_numbers(self):
+        cdef Py_ssize_t i
+        return array("I", [self.at(i).label for i in range(self.size)])
+
     cdef const Said* at(self, Py_ssize_t i) noexcept:
         return <const Said*>PyBytes_AS_STRING(self.said) + i
 

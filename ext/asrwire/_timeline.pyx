@@ -403,6 +403,25 @@ cdef class WordWriter:
                            sealed(&self.channels), sealed(&self.text), tuple(self.codes))
 
 
+def columns_of(sentences):
+    # The words in the order of the sentences.
+    cdef WordWriter writer = WordWriter()
+    cdef Sentence said
+    columns = getattr(sentences, "columns", None)
+    if columns is not None:
+        return columns
+    for sentence in sentences:
+        if not isinstance(sentence, Sentence):
+            raise TypeError(f"a Sentence is needed, not a {type(sentence).__name__}")
+        said = <Sentence>sentence
+        for word in said.words:
+            if not isinstance(word, Word):
+                raise TypeError(f"a sentence has words, not a {type(word).__name__}")
+            writer.word_of(<Word>word)
+        writer.end_sentence(said.channel_id, ms_of(said.begin_time))
+    return writer.seal()
+
+
 cdef inline int32_t ms_of(time) except? -1:
     return INT32_MIN if time is None else PyNumber_Index(time)
 
@@ -437,22 +456,7 @@ cdef class WordTimeline:
 
     @classmethod
     def from_sentences(cls, sentences):
-        cdef WordWriter writer
-        cdef Sentence said
-        columns = getattr(sentences, "columns", None)
-        if columns is None:
-            writer = WordWriter()
-            for sentence in sentences:
-                if not isinstance(sentence, Sentence):
-                    raise TypeError(f"a Sentence is needed, not a {type(sentence).__name__}")
-                said = <Sentence>sentence
-                for word in said.words:
-                    if not isinstance(word, Word):
-                        raise TypeError(f"a sentence has words, not a {type(word).__name__}")
-                    writer.word_of(<Word>word)
-                writer.end_sentence(said.channel_id, ms_of(said.begin_time))
-            columns = writer.seal()
-        return WordTimeline(columns)
+        return WordTimeline(columns_of(sentences))
 
     @property
     def begin(self):
@@ -517,6 +521,10 @@ cdef class WordTimeline:
         cdef Py_ssize_t i
         chosen = [i for i in range(self._columns.count) if self._columns.channel_of(i) == channel_id]
         return WordTimeline(self._columns.take(chosen))
+
+    def to_arrow(self):
+        from .integrations.arrow import of_timeline
+        return of_timeline(self)
 
     def __eq__(self, other):
         if not isinstance(other, WordTimeline):

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from . import _decode, _scan, _sentences
 from ._errors import ASRWireError, DecodeError, LimitExceeded, ServiceError
 from ._sentences import FileSentences
 from ._transcript import Transcript
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _T = TypeVar("_T")
 _Span: TypeAlias = tuple[int, int]  # (start, stop)
@@ -55,6 +58,16 @@ class FileResult:
     transcripts: tuple[Transcript, ...] = ()
     task_id: str | None = None
     raw: bytes | None = field(default=None, repr=False)
+
+    def to_arrow(self, *, file: str | None = None) -> pa.Table:
+        """The transcripts of all channels as one table of `asrwire.integrations.arrow` (`Transcript.to_arrow`).
+
+        `file` is what the column of that name holds; None: `file_url` without its query, which may be a signature.
+        Raises ConfigError: pyarrow is not installed.
+        """
+        from .integrations.arrow import of_file
+
+        return of_file(self, file)
 
     __repr__ = _repr
 

@@ -1,5 +1,6 @@
 """The sentences of one channel of a result file, as columns, and how they are read straight from the file's bytes."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias, final, overload
 
@@ -40,6 +41,9 @@ class FileSentences(Sequence[Sentence]):
 
     def joined(self) -> str:
         """Their texts, joined (`formats.join`)."""
+
+    def label_numbers(self) -> array[int]:
+        """The number of each sentence's label."""
 
     def __len__(self) -> int: ...
     @overload

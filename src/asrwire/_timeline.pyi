@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, final, overload
 
+import pyarrow as pa
+
 from ._model import Sentence, Word
 
 NO_TIME: Final = -2147483648
@@ -18,6 +20,10 @@ def join_words(words: Iterable[Word]) -> str:
 
 def join_texts(texts: Iterable[tuple[str, bool]]) -> str:
     """The texts as one; where the bool allows it, with a space before those that need one (`needs_space`)."""
+
+def columns_of(sentences: Iterable[Sentence]) -> WordColumns:
+    """The words in the order of the sentences. Sentences that keep their words in columns already (an attribute
+    ``columns``) share them. Raises OverflowError: a time does not fit int32."""
 
 @final
 class WordColumns:
@@ -109,6 +115,13 @@ class WordTimeline(Sequence[Word]):
 
     def channel(self, channel_id: int) -> WordTimeline:
         """The words of one channel; empty where it has none."""
+
+    def to_arrow(self) -> pa.Table:
+        """The words in the order of time as a table of `asrwire.integrations.arrow`.
+
+        ``word`` counts the words of a sentence that are in this timeline. What sentences and the whole have beside
+        words is null: `Transcript.to_arrow` knows it. Raises ConfigError: pyarrow is not installed.
+        """
 
     def index(self, value: object, start: int = 0, stop: int | None = None) -> int: ...
     def count(self, value: object) -> int: ...

@@ -18,6 +18,9 @@ from ._model import Sentence, Usage, Word
 from ._timeline import WordTimeline, join_words
 from .formats import LAYOUT, Layout
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FORMATS = ("txt", *formats.SUBTITLES, "json", "ndjson")
 OVERLAP = 20  # ms two words may share before it is worth a finding
 
@@ -227,6 +230,16 @@ class Transcript:
     def to_json(self) -> str:
         """`to_dict` as JSON text on one line."""
         return orjson.dumps(self.to_dict()).decode()
+
+    def to_arrow(self, *, file: str | None = None) -> pa.Table:
+        """A row for each word, sentence by sentence, and for each sentence without words that has text: a table of
+        `asrwire.integrations.arrow`, where its columns are described. Sentences that are not final are among them.
+
+        `file` is what the column of that name holds. Raises ConfigError: pyarrow is not installed.
+        """
+        from .integrations.arrow import of_transcript
+
+        return of_transcript(self, file)
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Transcript:

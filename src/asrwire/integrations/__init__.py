@@ -1,1 +1,1 @@
-"""Other libraries' interfaces on asrwire's parsers. Nothing here imports the library it stands beside."""
+"""Other libraries' interfaces on asrwire's parsers and values."""
