@@ -571,6 +571,11 @@ def test_a_http10_stream_that_is_cut() -> None:
         assert (emulator.sent[0].events, emulator.sent[0].rest) == (1, B[:5])
 
 
+def test_nothing_follows_a_body_that_is_shorter_than_declared() -> None:
+    with Emulator(TINY, faults=["length:by=1", "extra"]) as emulator:
+        assert receive(emulator) == (HEAD + b"Content-Length: 46\r\n\r\n" + A + B + Z, "fin")
+
+
 # -- the virtual clock -------------------------------------------------------------------------------------------------
 
 

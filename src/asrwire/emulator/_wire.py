@@ -47,11 +47,8 @@ class _Message:
         bodiless = answer.status in (204, 304)
         self._framing = "none" if bodiless else self._choose()
         self._unended = self._framing == "chunked" and "unended" in faults
-        kept_back = (
-            self._unended
-            or ("length" in faults and faults["length"]["by"] > 0)
-            or ("gzip" in faults and faults["gzip"]["cut"] > 0)
-        )
+        self._short = "length" in faults and faults["length"]["by"] > 0
+        kept_back = self._unended or self._short or ("gzip" in faults and faults["gzip"]["cut"] > 0)
         self._events = _marked(answer.events if body and not bodiless else (), kept_back)
 
     def _choose(self) -> str:
@@ -71,7 +68,8 @@ class _Message:
         yield from self._head(first, length)
         events = chain([] if first is None else [first], self._events)
         body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
-        if "extra" in self._faults and self._framing != "close":  # nothing comes after the end of a connection
+        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of them.
+        if "extra" in self._faults and self._framing != "close" and not self._short:
             body = _followed(body, _FORGED)
         yield from body
         yield from self._close()
@@ -170,7 +168,7 @@ class _Message:
 
     def _close(self) -> Iterator[Step]:
         faults = self._faults
-        if "length" in faults and faults["length"]["by"] > 0:
+        if self._short:
             yield end(faults["length"]["how"])
         if "drop" in faults:
             yield end(faults["drop"]["how"], whole=True)
