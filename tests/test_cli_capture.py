@@ -21,18 +21,12 @@ from tests.test_cli_demo import Terminal, environment, screen
 from tests.test_ledger import TALK
 
 SAMPLES = Path(__file__).parent / "samples"
-CHILD = """
-import signal, sys
-from asrwire.cli import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(main())
-"""
 REALTIME = "fun-asr-realtime"
 TEXTS = ["欢迎使用阿里云。", "Hello world, this is a test."]
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-X", "dev", "-W", "error", "-c", CHILD, *arguments]
+    return [sys.executable, "-X", "dev", "-W", "error", "-m", "asrwire", *arguments]
 
 
 @pytest.fixture(autouse=True)
