@@ -242,8 +242,9 @@ def test_replay_as_json(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert first == {"ms": 0.0, "update": "textdelta", "text": first["text"], "offset": 0}
 
 
-def test_ctrl_c_ends_a_replay(talk: Path, tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, 100, run=command("replay", str(talk), "--speed", "0.1"))
+def test_ctrl_c_ends_a_replay(tmp_path: Path) -> None:
+    Capture(TALK.reads[:2], end=End(10.0**8, "truncated", "cut")).save(tmp_path / "talk.asrcap")
+    terminal = Terminal(tmp_path, 100, run=command("replay", "talk.asrcap", "--speed", "1"))
     terminal.read_until("Good")
     terminal.interrupt()
     assert terminal.end() == 130
