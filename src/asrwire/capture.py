@@ -40,7 +40,7 @@ from ._assembler import Update
 from ._audio import shown_url
 from ._errors import ASRWireError, Closed, ConfigError, Truncated
 from ._ledger import STALL, Ledger, SentenceTimes, Stall
-from ._masks import MASK, Mask, is_credential
+from ._masks import MASK, Mask, is_credential, secrets
 from ._stream import ResultStream, check_ended
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class Recorder:
         """An attempt begins: `wire` is about to be sent, on `exchange`."""
         fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in wire.headers]
         told = [value for name, value in fields if is_credential(name) and not name.lower().startswith("x-dashscope-")]
-        self._secrets = (key, *told)
+        self._secrets = (key, *(secret for value in told for secret in secrets(value)))
         self._mask = Mask(self._secrets)
         if self._exchange is None:
             self._write(header_line(datetime.now(UTC).isoformat(timespec="milliseconds")), "wb")
