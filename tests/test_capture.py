@@ -362,6 +362,10 @@ def test_what_went_wrong_goes_wrong_again(colour: Colour, name: str, tmp_path: P
         assert transcript.sentences == stream.transcript.sentences
         assert transcript.complete == stream.transcript.complete
         assert transcript.issues == stream.transcript.issues
+    if error is not None:
+        with pytest.raises(type(error)) as replayed:
+            list(loaded.replay())
+        assert replayed.value.http_status == error.http_status
     if name != "redirect":  # which is refused for its status, and no body is read
         assert loaded.ledger() == recorder.ledger
 

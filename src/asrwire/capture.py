@@ -220,6 +220,8 @@ class Replay:
                 raise error
         except ASRWireError as ended:
             ended.output, ended.partial = None, transcript
+            if ended.http_status is None and self._capture.response is not None:
+                ended.http_status = self._capture.response.status
             raise
 
     def _wait(self, ms: float) -> None:
