@@ -1,7 +1,7 @@
 """Recorded exchanges: one call as it came over the wire, to be played again through the same code.
 
 A capture is a file of lines (``docs/asrcap.md`` says every field): what was asked without its secrets, the response
-head, every read of the body with its time, how it ended. Record one with a `Recorder`, load it as a `Capture`::
+head, every read of the body with its time, how it ended. Record one with a `Recorder`, load it as a `Capture`:
 
     with client.stream(audio, model=model, capture=asrwire.capture.Recorder("call.asrcap")) as stream:
         ...
