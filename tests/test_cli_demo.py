@@ -385,14 +385,14 @@ def test_a_directory_that_cannot_be_is_said_before_anything_is_played(tmp_path: 
     (tmp_path / "file").touch()
     done = run(tmp_path, "--out", "file")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "asrwire: [Errno 17] File exists: 'file'\n"
+    assert done.stderr == "asrwire: file: File exists\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory that takes no files, even from root")
 def test_nor_is_anything_played_for_a_directory_that_takes_no_files(tmp_path: Path) -> None:
     done = run(tmp_path, "--out", "/proc/self")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("asrwire: [Errno ")
+    assert done.stderr.startswith("asrwire: /proc/self/")
     assert done.stderr.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""The public names of httpx-sse 0.4 on `asrwire.EventStreamParser`, for responses of httpx and of httpx2::
+"""The public names of httpx-sse 0.4 on `asrwire.EventStreamParser`, for responses of httpx and of httpx2:
 
     from asrwire.integrations.httpx_sse import connect_sse
 
