@@ -13,6 +13,7 @@ import signal
 from importlib.metadata import version
 from typing import Any
 
+import hypothesis  # noqa: F401 - before gc.freeze(): loaded later, it asks gc who refers to what plugins register
 import pytest
 
 from asrwire import _retry
@@ -56,11 +57,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()  # thousands of collected tests are no garbage: gc.collect() in a test is to look at what that test made
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish() -> None:
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -28,7 +28,7 @@ import sys
 from asrwire import Sentence, Word
 from asrwire.cli import _demo, main
 from asrwire.emulator import Script
-_demo.SPEED = 40.0
+_demo.SPEED = 100.0
 def sentence(n, begin, end, words):
     times = [begin, begin + 100, end]
     words = tuple(Word(a, b, w) for a, b, w in zip(times, times[1:], words))
@@ -39,7 +39,7 @@ MAIN = "sys.exit(main())"
 
 HEADER = [
     "fun-asr-realtime, emulated at http://127.0.0.1:PORT/api/v1",
-    "no key, no network, no bill; 40 times as fast as real time",
+    "no key, no network, no bill; 100 times as fast as real time",
     "",
 ]
 CAPTIONS = [
@@ -92,7 +92,7 @@ SUMMARY = [
     "  median finalisation lag         N",
     "  billed                        30 s",
     "  First partial: from the request to the first words.",
-    "  Lag: from a sentence's end in the audio, which starts with the request and plays 40 times as fast, to the "
+    "  Lag: from a sentence's end in the audio, which starts with the request and plays 100 times as fast, to the "
     "arrival of its final result.",
     "  Billed: as the service counts; the emulator bills nobody.",
 ]
@@ -316,7 +316,7 @@ def test_all_of_it_in_a_terminal_of_60_columns(tmp_path: Path) -> None:
         "",
         *SUMMARY[:8],
         "  Lag: from a sentence's end in the audio, which starts",
-        "  with the request and plays 40 times as fast, to the",
+        "  with the request and plays 100 times as fast, to the",
         "  arrival of its final result.",
         SUMMARY[9],
         "",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asrwire import __version__
+from asrwire import Client, __version__
 from asrwire.cli import _commands, main
 from asrwire.emulator import Emulator, Script
 from tests.servers import KEY
@@ -137,13 +137,11 @@ def test_every_example_runs(example: str, shell: Path) -> None:
         variables = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_BASE_URL": emulator.base_url, "TRANSCRIPTION_URL": "x"}
         variables["PATH"] = os.pathsep.join([str(shell / "bin"), os.environ["PATH"]])
         if "TASK_ID" in example:
-            made = ["asrwire", "tasks", "submit", "https://example.com/a.mp3", "--model", "fun-asr"]
-            submitted = subprocess.run(
-                made, cwd=shell, env=environment(**variables), capture_output=True, text=True, check=True
-            )
-            example = example.replace("TASK_ID", submitted.stdout.strip())
-            if "tasks results" in example or "tasks get" in example:
-                example = f"asrwire tasks wait {submitted.stdout.strip()} && {example}"
+            with Client(KEY, base_url=emulator.base_url) as client:
+                task = client.tasks.submit("https://example.com/a.mp3", model="fun-asr")
+                if "tasks results" in example or "tasks get" in example:
+                    client.tasks.wait(task)
+            example = example.replace("TASK_ID", task.task_id)
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", example], cwd=shell, env=environment(**variables), capture_output=True,
             text=True,
