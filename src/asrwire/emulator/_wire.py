@@ -65,13 +65,14 @@ class _Message:
             length = self._measure()
         first = next(self._events, None)
         yield from self._informational()
-        yield from self._head(first, length)
         events = chain([] if first is None else [first], self._events)
         body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
-        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of them.
-        if "extra" in self._faults and self._framing != "close" and not self._short:
-            body = _followed(body, _FORGED)
-        yield from body
+        message: Iterator[Step] = chain(self._head(first, length), body)
+        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of it. What
+        # comes alone, a moment after a whole answer, is the answer to the next request for all that a client can tell.
+        if "extra" in self._faults and self._framing != "close" and not self._short and "drip" not in self._faults:
+            message = _followed(message, _FORGED)
+        yield from message
         yield from self._close()
 
     def _measure(self) -> int:
@@ -194,7 +195,7 @@ def _waited(event: Event) -> Iterator[Step]:
 
 
 def _followed(steps: Iterator[Step], data: bytes) -> Iterator[Step]:
-    """The steps, and the data in one segment with the last of them: whoever has read the body's end can know of it."""
+    """The steps, and the data in one segment with the last of them: who has read the answer's end can know of it."""
     before: Step | None = None
     for step in steps:
         if before is not None:
