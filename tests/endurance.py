@@ -423,14 +423,18 @@ class Soak:
         grown: blocks of memory and bytes of the process, after each round.
     """
 
-    PER_ROUND = 8  # streams, one after the other, of each place
-
-    def __init__(self, streams: int, seed: int, http: ModuleType) -> None:
+    def __init__(
+        self, streams: int, seed: int, http: ModuleType, per_round: int = 8, patience: float | None = None
+    ) -> None:
+        """``per_round`` streams, one after the other, in each of so many places; ``patience``: seconds until a client
+        gives up."""
         self.calls = 0
         self.kinds: Counter[str | None] = Counter()
         self.faults: Counter[str] = Counter()
         self.grown: list[tuple[int, int]] = []
-        self._streams, self._seed, self._http = streams, seed, http
+        self._streams, self._seed, self._http, self._per_round = streams, seed, http, per_round
+        # An answer that is to come should have come.
+        self._patience = max(4.0, streams / 25) if patience is None else patience
 
     def run(self, seconds: float) -> None:
         with no_errors_of_asyncio():
@@ -453,15 +457,14 @@ class Soak:
         heard: list[Heard] = []
         _retry.QUOTA.tokens = _retry.Quota.SIZE
         with Emulator(faults=faults, seed=chance.randrange(2**31)) as emulator:
-            waits = patience(self._streams)
-            timeouts = Timeouts(connect=30, write=30, head=waits, idle=waits, pool=300)
+            timeouts = Timeouts(connect=30, write=30, head=self._patience, idle=self._patience, pool=300)
             limits = Limits(connections=self._streams, event_size=100_000)
             client = Colour(colour).client(emulator, http=self._http, timeouts=timeouts, limits=limits)
             chances = [random.Random(chance.random()) for _ in range(self._streams)]
 
             async def place(number: int) -> None:
-                for turn in range(self.PER_ROUND):
-                    heard.append(await listen(client, number * self.PER_ROUND + turn, chances[number]))
+                for turn in range(self._per_round):
+                    heard.append(await listen(client, number * self._per_round + turn, chances[number]))
 
             if colour == "sync":
                 numbers = iter(range(self._streams))
@@ -522,11 +525,6 @@ def no_errors_of_asyncio() -> Iterator[None]:
 
 
 LATE = 0.02  # the part of all streams that a machine with other work may answer too late
-
-
-def patience(streams: int) -> float:
-    """Seconds until a client gives up: an answer that is to come should have come."""
-    return max(4.0, streams / 25)
 
 
 async def at_once(client: Any, place: Callable[[int], Any], count: int) -> None:

@@ -21,18 +21,12 @@ from tests.test_cli_demo import Terminal, environment, screen
 from tests.test_ledger import TALK
 
 SAMPLES = Path(__file__).parent / "samples"
-CHILD = """
-import signal, sys
-from asrwire.cli import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(main())
-"""
 REALTIME = "fun-asr-realtime"
 TEXTS = ["欢迎使用阿里云。", "Hello world, this is a test."]
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-X", "dev", "-W", "error", "-c", CHILD, *arguments]
+    return [sys.executable, "-X", "dev", "-W", "error", "-m", "asrwire", *arguments]
 
 
 @pytest.fixture(autouse=True)
@@ -248,8 +242,9 @@ def test_replay_as_json(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert first == {"ms": 0.0, "update": "textdelta", "text": first["text"], "offset": 0}
 
 
-def test_ctrl_c_ends_a_replay(talk: Path, tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, 100, run=command("replay", str(talk), "--speed", "0.1"))
+def test_ctrl_c_ends_a_replay(tmp_path: Path) -> None:
+    Capture(TALK.reads[:2], end=End(10.0**8, "truncated", "cut")).save(tmp_path / "talk.asrcap")
+    terminal = Terminal(tmp_path, 100, run=command("replay", "talk.asrcap", "--speed", "1"))
     terminal.read_until("Good")
     terminal.interrupt()
     assert terminal.end() == 130

@@ -24,11 +24,10 @@ from asrwire.cli import _demo
 
 # Faster than the demo's own speed, and with a script that pauses for hours where Ctrl-C is to come.
 CHILD = """
-import signal, sys
+import sys
 from asrwire import Sentence, Word
 from asrwire.cli import _demo, main
 from asrwire.emulator import Script
-signal.signal(signal.SIGINT, signal.default_int_handler)
 _demo.SPEED = 40.0
 def sentence(n, begin, end, words):
     times = [begin, begin + 100, end]

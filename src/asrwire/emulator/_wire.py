@@ -68,9 +68,9 @@ class _Message:
         events = chain([] if first is None else [first], self._events)
         body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
         message: Iterator[Step] = chain(self._head(first, length), body)
-        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of it. What
-        # comes alone, a moment after a whole answer, is the answer to the next request for all that a client can tell.
-        if "extra" in self._faults and self._framing != "close" and not self._short and "drip" not in self._faults:
+        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of them. What
+        # drips in could come alone after a whole answer: that is the next request's, for all that a client can tell.
+        if "extra" in self._faults and self._framing != "close" and not (self._short or "drip" in self._faults):
             message = _followed(message, _FORGED)
         yield from message
         yield from self._close()
@@ -194,14 +194,19 @@ def _waited(event: Event) -> Iterator[Step]:
         yield Wait(event.wait)
 
 
-def _followed(steps: Iterator[Step], data: bytes) -> Iterator[Step]:
-    """The steps, and the data in one segment with the last of them: who has read the answer's end can know of it."""
-    before: Step | None = None
+def _followed(steps: Iterable[Step], data: bytes) -> Iterator[Step]:
+    """The steps, and the data in one segment with the last bytes of them, which are the head's where the body has none:
+    whoever has read the message's end can know of it."""
+    held: list[Step] = []
     for step in steps:
-        if before is not None:
-            yield before
-        before = step
-    yield replace(before, data=before.data + data) if isinstance(before, Piece) else Piece(data)
+        if isinstance(step, Piece) and step.data:
+            yield from held
+            held = []
+        held.append(step)
+    last, *empty = held
+    assert isinstance(last, Piece)
+    yield replace(last, data=last.data + data)
+    yield from empty
 
 
 def _filled(block: bytes, size: int) -> Iterator[Step]:

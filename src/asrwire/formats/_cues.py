@@ -115,16 +115,18 @@ class Track:
     def __init__(self, layout: Layout, unit: int) -> None:
         self._layout, self._unit = layout, unit
         self._open: Cue | None = None
+        self._begin = 0  # of the cue that was added last: that it shares may have begun before
 
     def takes(self, found: list[Cue]) -> bool:
         """Whether these can still be added."""
-        return self._open is None or not found or found[0].begin_time >= self._open.begin_time
+        return self._open is None or not found or found[0].begin_time >= self._begin
 
     def add(self, found: Iterable[Cue]) -> list[Cue]:
         """The cues that this settles."""
         settled = []
         for cue in found:
             held = self._open
+            self._begin = cue.begin_time
             if held is not None:
                 if cue.begin_time == held.begin_time or cue.begin_time < held.end_time >= cue.end_time:
                     cue = Cue(held.begin_time, max(held.end_time, cue.end_time), held.lines + cue.lines)
