@@ -485,6 +485,7 @@ class Soak:
             mine = answers.get(call.number, [])
             faults = [str(fault) for answer in mine for fault in answer.faults]
             told = f"{where}: call {call.number} of {call.model}, {faults}: {call.error!r}, {call.transcript!r}"
+            told += f", {dict(call.transcript.issues)}, request {call.transcript.request_id}"
             try:
                 compare(call, mine)
             except AssertionError as wrong:

@@ -589,6 +589,11 @@ def test_nothing_follows_a_body_that_is_shorter_than_declared() -> None:
         assert receive(emulator) == (HEAD + b"Content-Length: 46\r\n\r\n" + A + B + Z, "fin")
 
 
+def test_nothing_follows_an_answer_that_drips() -> None:
+    with Emulator(TINY, faults=["extra", "drip:at=0,size=1,every=0"]) as emulator:
+        assert receive(emulator) == (GOOD, "fin")
+
+
 # -- the virtual clock -------------------------------------------------------------------------------------------------
 
 

@@ -68,8 +68,9 @@ class _Message:
         events = chain([] if first is None else [first], self._events)
         body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
         message: Iterator[Step] = chain(self._head(first, length), body)
-        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of them.
-        if "extra" in self._faults and self._framing != "close" and not self._short:
+        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of it. What
+        # drips in could come alone after a whole answer: that is the next request's, for all that a client can tell.
+        if "extra" in self._faults and self._framing != "close" and not (self._short or "drip" in self._faults):
             message = _followed(message, _FORGED)
         yield from message
         yield from self._close()
