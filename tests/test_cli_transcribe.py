@@ -347,6 +347,7 @@ def test_exit_codes(answer: bytes, code: int, says: str, tmp_path: Path, capsys:
         ([URL, "-m", REALTIME, "--option", "language=zh"], "has no option 'language'"),
         ([URL, "-m", REALTIME, "--base-url", "ftp://x"], "base_url"),
         ([URL, "-m", REALTIME, "-o", "a.mp3"], "there is no format 'mp3'"),
+        ([URL, "-m", REALTIME, "-o", "none/"], "what to write to 'none'? It is no folder"),
         ([URL, "-m", REALTIME, "-o", "none/a.srt"], "No such file or directory"),
         ([URL, "-m", REALTIME, "-f", "all"], "it needs -o DIR"),
         ([URL, "-m", REALTIME, "--json", "-f", "srt"], "--format srt goes with -o there"),

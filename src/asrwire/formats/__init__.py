@@ -64,7 +64,7 @@ def to_vtt(source: Source, layout: Layout = LAYOUT) -> str:
 
 def to_ass(source: Source, layout: Layout = LAYOUT) -> str:
     """Advanced SubStation subtitles of a `Transcript`, several, or sentences; see `cues`. Times are rounded to 10 ms;
-    the field Name has the speakers.
+    the field Name has the speakers. From 100 hours on a time has three digits of hours, which pysubs2 does not read.
 
     Its text has no escapes: braces are written full-width, and an invisible U+2060 follows each backslash. Raises
     `NoTimes` where a sentence with text has no begin or no end time.
