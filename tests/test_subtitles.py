@@ -338,6 +338,15 @@ def read_back(format: str, text: str) -> list[list[Shown]]:
     return [plain(read_pysubs2(text, "ass"))]
 
 
+@pytest.mark.parametrize("format", ["srt", "vtt", "ass"])
+@pytest.mark.parametrize("speaker", [None, 1])
+def test_a_last_line_of_digits_is_no_number_of_a_cue(format: str, speaker: int | None) -> None:
+    said = [spoken("How many?", begin=time) for time in (0, 2000)]
+    said += [spoken("42", begin=time, speaker_id=speaker) for time in (0, 2000)]
+    for found in read_back(format, Transcript(sentences=said).to_format(format)):
+        assert found == [(0, 1000, "How many?\n42"), (2000, 3000, "How many?\n42")]
+
+
 SPACED = [
     "a", "I", "hello", "world,", "Yes.", "really?", "3.5", "don't", "e\u0301te\u0301", "naïve;", "<b>", "a<b",
     "&amp;", "{i}", "-->", "Donaudampfschifffahrtsgesellschaftskapitän", "😀", "👩\u200d👩\u200d👧", "C:\\x", "7", "12",
