@@ -1,8 +1,8 @@
 # A batch on a virtual clock: the machine, the journal and the driver as they are, and a service that is a few lines.
 #
-# `python -m benchmarks.batch [--files N] [--model M] [--rate R] [--faults P] [--seed K]` transcribes N files (a million),
-# with P of all exchanges failing (0.01), and prints how long that took on the virtual clock beside the least it could
-# take, what was doubled and what was lost. It exits with 1 where something was.
+# `python -m benchmarks.batch [--files N] [--model M] [--rate R] [--faults P] [--seed K]` transcribes N files (a
+# million), with P of all exchanges failing (0.01), and prints how long that took on the virtual clock beside the least
+# it could take, what was doubled and what was lost. It exits with 1 where something was.
 #
 # Knows: asrwire.batch and its parts. Must not know: sockets, bodies, real time.
 
@@ -238,8 +238,8 @@ def main() -> int:
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(found.states.items()))
     seen = ", ".join(f"{count:,} {fault}" for fault, count in sorted(found.seen.items()))
     print(
-        f"{options.files:,} files ({options.model}, {options.rate:g} submissions a second, {options.faults:.1%} faults: "
-        f"{seen}) in {found.tasks:,} tasks: {states}; doubled {found.doubled}, lost {found.lost}; "
+        f"{options.files:,} files ({options.model}, {options.rate:g} submissions a second, {options.faults:.1%} faults"
+        f": {seen}) in {found.tasks:,} tasks: {states}; doubled {found.doubled}, lost {found.lost}; "
         f"{found.makespan:,.0f} s of virtual time, {found.makespan / found.least:.3f} times the least possible "
         f"({found.least:,.0f} s); simulated in {time.monotonic() - begun:.0f} s"
     )

@@ -78,7 +78,8 @@ class Submission:
 
     Attributes:
         number: in the journal.
-        files: those that are not over.
+        urls: of all its files, as they were sent.
+        files: those that have not ended.
         begun: when, in seconds since 1970.
         task_id: the task that was made of them, or None: not known.
     """
@@ -86,6 +87,7 @@ class Submission:
     number: int
     model: str
     parameters: dict[str, Any]
+    urls: tuple[str, ...]
     files: tuple[File, ...]
     begun: float
     task_id: str | None = None
@@ -200,7 +202,7 @@ class Journal:
                 "UPDATE files SET state = 'submitting', submission = ?, code = NULL, message = NULL WHERE number = ?",
                 ((number, file.number) for file in found),
             )
-        return Submission(number, model, orjson.loads(parameters), found, now)
+        return Submission(number, model, orjson.loads(parameters), tuple(file.url for file in found), found, now)
 
     def move(self, number: int, state: str, task_id: str | None = None) -> None:
         """A submission's reply has come, or not: ``submitted`` (with its task), ``uncertain``, or ``void``: nothing
@@ -248,12 +250,12 @@ class Journal:
         )
         for number, model, begun, task_id in rows.fetchall():
             files = self._db.execute(
-                "SELECT number, key, url, name, parameters FROM files"
-                " WHERE submission = ? AND state IN ('submitting', 'uncertain', 'submitted') ORDER BY number",
+                "SELECT number, key, url, name, parameters, state FROM files WHERE submission = ? ORDER BY number",
                 (number,),
             ).fetchall()
-            parameters = orjson.loads(files[0][4]) if files else {}
-            found.append(Submission(number, model, parameters, tuple(File(*row[:4]) for row in files), begun, task_id))
+            parameters, urls = orjson.loads(files[0][4]), tuple(row[2] for row in files)
+            left = tuple(File(*row[:4]) for row in files if row[5] == state)
+            found.append(Submission(number, model, parameters, urls, left, begun, task_id))
         return found
 
     def knows(self, task_id: str) -> bool:
@@ -274,12 +276,12 @@ class Journal:
         return found
 
     def told(self, *states: str) -> Iterator[Told]:
-        """The files in these states."""
+        """The files in these states: those that are wanted, and those that are open besides."""
         marks = ", ".join("?" * len(states))
         rows = self._db.execute(
             "SELECT url, id, files.state, code, message, task_id FROM files"
             f" LEFT JOIN submissions ON submissions.number = submission WHERE files.state IN ({marks})"
-            " ORDER BY files.number",
+            " AND (wanted = 1 OR files.state IN ('submitting', 'submitted', 'uncertain')) ORDER BY files.number",
             states,
         )
         return (Told(*row) for row in rows)

@@ -85,6 +85,7 @@ class Machine:
         per_task: files in one request.
         now: seconds since 1970, by a clock that does not jump.
         settle: seconds; see `SETTLE`.
+        resubmit: what this run cannot tell is sent again, and may be billed twice.
 
     Attributes:
         counts: files by state.
@@ -92,10 +93,13 @@ class Machine:
         refusals: submissions in a row that the service did not take, or did not answer.
     """
 
-    def __init__(self, journal: Journal, per_task: int, now: float, settle: float = SETTLE) -> None:
+    def __init__(
+        self, journal: Journal, per_task: int, now: float, settle: float = SETTLE, resubmit: bool = False
+    ) -> None:
         self._journal = journal
         self._per_task = per_task
         self._settle = settle
+        self._resubmit = resubmit
         self.counts = journal.counts()
         self.seconds = journal.seconds()
         self._due: list[tuple[float, int]] = []
@@ -258,18 +262,19 @@ class Machine:
         found = [one for one in candidates if self.unknown(one.task_id)]
         for submission in list(self._lost.values()):
             self._decide(submission, found, begun)
-        lost = {file.url for submission in self._lost.values() for file in submission.files}
+        lost = {url for submission in self._lost.values() for url in submission.urls}
         self._not_ours |= {one.task_id for one in found if one.urls is not None and not one.urls & lost}
 
     def search_failed(self, now: float, pause: float | None = None) -> None:
         """It could not be searched now."""
         self._searching = None
         self._search_at = now + max(_LOOK, min(pause or 0.0, 600.0))
-        self._left |= {number for number, since in self._lost_at.items() if now > since + PATIENCE}
+        for submission in [one for number, one in self._lost.items() if now > self._lost_at[number] + PATIENCE]:
+            self._leave(submission)
 
     def _decide(self, submission: Submission, found: list[Candidate], now: float) -> None:
         begin, end = submission.begun - SKEW, submission.begun + WINDOW
-        urls = {file.url for file in submission.files}
+        urls = set(submission.urls)
         possible = [
             one
             for one in found
@@ -282,10 +287,16 @@ class Machine:
             self._found(submission, "submitted", showing[0].task_id)
             self._watch(replace(submission, task_id=showing[0].task_id), now, now)
         elif now > submission.begun + KEPT - SKEW:  # a list that does not show it says nothing any more
-            self._left.add(submission.number)
+            self._leave(submission)
         elif not possible and now >= self._lost_at[submission.number] + self._settle:
             self._found(submission, "void")
         elif (possible and all(one.done for one in possible)) or now > self._lost_at[submission.number] + PATIENCE:
+            self._leave(submission)
+
+    def _leave(self, submission: Submission) -> None:
+        if self._resubmit:
+            self._found(submission, "void")
+        else:
             self._left.add(submission.number)
 
     def _found(self, submission: Submission, state: str, task_id: str | None = None) -> None:

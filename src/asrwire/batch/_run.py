@@ -69,16 +69,16 @@ class Run:
         write: puts a result where it stays; called before the journal says ``done``, maybe more than once.
         limiter: of submissions.
         per_task: files in one request.
-        settle: seconds after which a submission that is in no list was not taken.
+        settle, resubmit: as `Machine`.
         clock: seconds since 1970 that do not jump.
     """
 
     def __init__(
         self, journal: Journal, calls: Calls, write: Write, limiter: RateLimiter, *, per_task: int,
-        settle: float = SETTLE, clock: Callable[[], float] | None = None,
+        settle: float = SETTLE, resubmit: bool = False, clock: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
         self._clock = clock or _steady()
-        self._machine = Machine(journal, per_task, self._clock(), settle)
+        self._machine = Machine(journal, per_task, self._clock(), settle, resubmit)
         self._calls = calls
         self._write = write
         self._limiter = limiter
@@ -164,8 +164,7 @@ class Run:
             return
         self._sending += 1
         try:
-            urls = [file.url for file in submission.files]
-            task = await self._calls.submit(urls, submission.model, submission.parameters)
+            task = await self._calls.submit(list(submission.urls), submission.model, submission.parameters)
         except ASRWireError as error:
             if error.http_status == 429:
                 self._limiter.throttled(error.retry_after)
@@ -192,7 +191,7 @@ class Run:
 
     async def _look(self, submission: Submission) -> None:
         assert submission.task_id is not None
-        machine, urls = self._machine, [file.url for file in submission.files]
+        machine, urls = self._machine, list(submission.urls)
         before = Task(submission.task_id, model=submission.model, subtasks=tuple(Subtask(url, "") for url in urls))
         try:
             task = await self._calls.look(before)

@@ -25,7 +25,7 @@ RATE: Final = 5.0  # submissions a second
 
 async def transcribe_batch(
     items: Iterable[Item], *, journal: Journal, out: str | os.PathLike[str], client: AsyncClient,
-    limiter: RateLimiter | None = None, family: str | None = None, settle: float = SETTLE,
+    limiter: RateLimiter | None = None, family: str | None = None, settle: float = SETTLE, resubmit: bool = False,
     on_progress: Callable[[BatchProgress], object] | None = None,
 ) -> BatchProgress:  # fmt: skip
     """Transcribe files, each once, however often this is begun; on asyncio.
@@ -38,6 +38,7 @@ async def transcribe_batch(
         limiter: of submissions; None: 5 a second, of this process.
         family: as `read_manifest`.
         settle: seconds after which a submission without a reply that no list shows counts as not taken.
+        resubmit: a submission of which that cannot be told is sent again. It may then be billed twice.
         on_progress: called each second.
 
     A submission is in the journal before it is sent. One whose reply was lost makes its files ``uncertain``: they are
@@ -58,7 +59,7 @@ async def transcribe_batch(
     folder = Folder(Path(out))
     run = Run(
         journal, ClientCalls(client, family), folder.write, limiter or LocalRateLimiter(RATE),
-        per_task=_requests.urls_per_task(chosen), settle=settle,
+        per_task=_requests.urls_per_task(chosen), settle=settle, resubmit=resubmit,
     )  # fmt: skip
     running = asyncio.ensure_future(run.run())
     try:
