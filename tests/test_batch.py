@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from asrwire import AsyncClient, ConfigError, HTTPStatusError, read_result
+from asrwire import AsyncClient, ConfigError, ConnectFailed, HTTPStatusError, read_result
 from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
 from asrwire.cli import main
@@ -216,7 +216,7 @@ def test_a_lost_submission_is_found_by_its_files() -> None:
         one = machine(journal)
         lose(one)
         step = search(one, 1005.0, candidate("other", made_of=2), candidate("it"))
-        assert step == Search((FUN,), 940.0)
+        assert step == Search((FUN,), 100.0)
         looked = one.next(1005.0)
         assert isinstance(looked, Look)
         assert looked.submission.task_id == "it"
@@ -262,7 +262,7 @@ def test_a_list_that_was_asked_for_too_early_says_nothing() -> None:
     [
         [candidate(made_of=None)],  # over, and it does not say of what
         [candidate("a"), candidate("b")],  # which?
-        [candidate(at=1000.0 + 599, made_of=None)],
+        [candidate(at=1000.0 + 1500, made_of=None)],
     ],
 )
 def test_what_cannot_be_told_stays_uncertain_and_is_not_waited_for(found: list[Candidate]) -> None:
@@ -285,7 +285,7 @@ def test_resubmit_sends_what_cannot_be_told(found: list[Candidate]) -> None:
         assert one.counts["pending"] == 3
 
 
-@pytest.mark.parametrize("at", [1000.0 - 61, 1000.0 + 601])
+@pytest.mark.parametrize("at", [1000.0 - 901, 1000.0 + 1501])
 def test_tasks_of_another_time_are_others(at: float) -> None:
     with Journal(":memory:") as journal:
         one = machine(journal)
@@ -324,7 +324,7 @@ def test_submissions_that_fail_are_spaced_out() -> None:
 
 @pytest.mark.parametrize(("model", "rate", "bound"), [(FUN, 5.0, 4.0), (FILETRANS, 5.0, 2.0)])
 def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bound: float) -> None:
-    found = simulate(2000 if model == FILETRANS else 10_000, model=model, rate=rate, faults=0.03, seed=1)
+    found = simulate(2000 if model == FILETRANS else 20_000, model=model, rate=rate, faults=0.03, seed=1)
     assert (found.doubled, found.lost) == (0, 0)
     assert found.states.keys() <= {"done", "failed"}
     assert found.makespan < bound * found.least
@@ -429,6 +429,31 @@ def test_a_key_that_is_refused_ends_it_and_nothing_is_lost(fault: str, status: i
         assert raised.value.http_status == status
         assert transcribe(emulator, tmp_path, 3).done == 3
         assert doubled(emulator) == []
+
+
+@pytest.mark.transport
+def test_where_tasks_may_not_be_listed_it_is_uncertain(tmp_path: Path) -> None:
+    with emulate("lost:how=rst,nth=1,on=submit", "403:on=list") as emulator:
+        progress = transcribe(emulator, tmp_path, 3)
+        assert (progress.done, progress.uncertain, len(emulator.tasks)) == (0, 3, 1)
+
+
+@pytest.mark.transport
+def test_a_refused_parameter_fails_its_files(tmp_path: Path) -> None:
+    with emulate("400:on=submit,times=1") as emulator:
+        progress = transcribe(emulator, tmp_path, 120)
+        assert (progress.done, progress.failed) == (20, 100)
+
+
+@pytest.mark.transport
+def test_a_service_that_is_not_there_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asrwire.batch._run._REFUSALS", 2)
+    with emulate() as emulator:
+        pass
+    with pytest.raises(ConnectFailed):
+        transcribe(emulator, tmp_path, 3)
+    with Journal(tmp_path / "run.db") as journal:
+        assert journal.counts() == {"pending": 3}
 
 
 @pytest.mark.transport

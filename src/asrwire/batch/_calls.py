@@ -106,12 +106,18 @@ def _showing(service: Service, task: Task, *, now: float) -> Conversation[list[s
 
 def unanswered(error: ASRWireError) -> bool:
     """Whether a submission may have been taken all the same."""
-    return _single._unanswered(error)
+    later = error.kind == "service" and error.sent == "complete" and passing(error)  # it may have failed after that
+    return later or _single._unanswered(error)
 
 
 def passes(error: ASRWireError) -> bool:
     """Whether a submission that was not taken may be taken later."""
     return error.retry_safe or passing(error)
+
+
+def refuses(error: ASRWireError) -> bool:
+    """Whether it is the service's answer to these very files."""
+    return error.kind in ("http_status", "service")
 
 
 def concerns_all(error: ASRWireError) -> bool:

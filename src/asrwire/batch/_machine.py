@@ -21,8 +21,8 @@ SENDING: Final = 8  # submissions under way at once
 LOOKING: Final = 16  # tasks asked for, and their results fetched, at once
 MOST: Final = 2000  # tasks open at once: all are seen within 110 s, at 20 queries a second
 SETTLE: Final = 60.0  # seconds after which a submission that is in no list was not taken
-SKEW: Final = 60.0  # seconds by which clocks may differ
-WINDOW: Final = 600.0  # seconds after its begin in which a submission may have been taken
+SKEW: Final = 900.0  # seconds by which this machine's clock and the service's may differ
+WINDOW: Final = 600.0 + SKEW  # seconds after its begin in which a submission may have been taken
 PATIENCE: Final = 3600.0  # seconds to wait for tasks that may be one, in one run
 KEPT: Final = 24 * 3600.0  # seconds that the service keeps tasks
 _LOOK: Final = 5.0  # seconds between two searches
@@ -265,12 +265,13 @@ class Machine:
         lost = {url for submission in self._lost.values() for url in submission.urls}
         self._not_ours |= {one.task_id for one in found if one.urls is not None and not one.urls & lost}
 
-    def search_failed(self, now: float, pause: float | None = None) -> None:
-        """It could not be searched now."""
+    def search_failed(self, now: float, pause: float | None = None, for_good: bool = False) -> None:
+        """It could not be searched now, or cannot be with this key."""
         self._searching = None
         self._search_at = now + max(_LOOK, min(pause or 0.0, 600.0))
-        for submission in [one for number, one in self._lost.items() if now > self._lost_at[number] + PATIENCE]:
-            self._leave(submission)
+        for number, submission in list(self._lost.items()):
+            if for_good or now > self._lost_at[number] + PATIENCE:
+                self._leave(submission)
 
     def _decide(self, submission: Submission, found: list[Candidate], now: float) -> None:
         begin, end = submission.begun - SKEW, submission.begun + WINDOW

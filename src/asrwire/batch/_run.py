@@ -19,6 +19,7 @@ import orjson
 from .. import _decode
 from .._errors import ASRWireError
 from .._files import FileFailed, FileResult
+from .._talk import passing
 from .._task import Subtask, Task
 from . import _calls
 from ._calls import Calls
@@ -136,8 +137,9 @@ class Run:
         over, _ = await asyncio.wait(running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         self._posts -= over
         self._others -= over
-        for task in over:
-            task.result()
+        for error in [task.exception() for task in over]:
+            if error is not None:
+                raise error
 
     async def _stop(self) -> None:
         self._stopping = True
@@ -148,6 +150,8 @@ class Run:
             while self._sending and (left := until - self._clock()) > 0:
                 over, _ = await asyncio.wait(self._posts, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 self._posts -= over
+                for task in over:
+                    task.exception()  # that the run is stopped says enough
         finally:
             running = self._posts | self._others
             for task in running:
@@ -183,9 +187,12 @@ class Run:
             raise error
         elif _calls.passes(error):
             machine.not_taken(submission, now, error.retry_after)
-        else:
+        elif _calls.refuses(error):
             machine.refused(submission, error.code, _decode.shown(str(error)))
             return
+        else:
+            machine.not_taken(submission, now, None)
+            raise error
         if machine.refusals >= _REFUSALS and error.http_status != 429:
             raise error
 
@@ -243,9 +250,9 @@ class Run:
                     shown = None if urls is None else frozenset(urls)
                     candidates.append(Candidate(task.task_id, task.model, submitted, task.done, shown))
         except ASRWireError as error:
-            if _calls.concerns_all(error):
+            if error.http_status == 401:
                 raise
-            self._machine.search_failed(self._clock(), error.retry_after)
+            self._machine.search_failed(self._clock(), error.retry_after, for_good=not passing(error))
             return
         self._machine.searched(candidates, self._clock())
 
