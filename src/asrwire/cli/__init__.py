@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from .._errors import ASRWireError
 from ._commands import parser
@@ -43,8 +45,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from . import _terminal
 
     _terminal.set_encodings()
+    show = warnings.showwarning
+
+    def warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category is UserWarning:  # of what was asked for; where in the code says nothing here
+            _terminal.tell(str(message))
+        else:
+            show(message, category, *place, **more)
+
     try:
-        result: int = import_module(f"asrwire.cli._{arguments.command}").run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = warn
+            result: int = import_module(f"asrwire.cli._{arguments.command}").run(arguments)
         return result
     except KeyboardInterrupt:
         return 130

@@ -52,6 +52,8 @@ def targets(stem: str, source: Path | None, format: str | None, out: Path | None
         out = out / f"{stem}.{format or 'txt'}"
     if out is not None and _same(out, source):
         raise ConfigError(f"{out} would be written over")
+    if format is None and out is not None and not out.suffix:
+        raise ConfigError(f"what to write to '{out}'? It is no folder, and no suffix says the format: give --format")
     return [(format or ("txt" if out is None else out.suffix[1:].lower()), out)]
 
 

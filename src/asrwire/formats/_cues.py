@@ -242,7 +242,9 @@ def _end(sentence: Sentence) -> int | None:
 def _cells(sentence: Sentence, speakers: bool, unit: int) -> list[_Cell]:
     text = sentence.text
     spans = zip(sentence.spans(), sentence.words, strict=True)
-    placed = [(*span, word) for span, word in spans if span and span[0] < span[1]]
+    # Some models send words with the space before them: there a line may be broken, it is no part of the word.
+    bare = ((span[1] - len(text[slice(*span)].lstrip()), span[1], word) for span, word in spans if span)
+    placed = [(start, stop, word) for start, stop, word in bare if start < stop]
     inside = {place for start, stop, _ in placed for place in range(start + 1, stop)}
     borders = {start for start, *_ in placed}
     cuts = [i for i in range(1, len(text)) if i not in inside and may_break(text[i - 1], text[i], i in borders)]
