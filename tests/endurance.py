@@ -1,7 +1,9 @@
-# `python -m tests.endurance cancel|soak`: many calls at once, cancelled or faulty, and nothing may be left of them.
+# `python -m tests.endurance cancel|soak|batch`: many calls at once, cancelled or faulty, and nothing may be left of
+# them; a batch that is killed, and nothing may be lost or doubled.
 #
 #   cancel [--count N] [--http httpcore|httpcore2] [--seed K]   calls cancelled wherever they are, on ten places
 #   soak   [--streams N] [--seconds S] [--seed K] [--http ...]  streams against an emulator with random faults
+#   batch  [--files N] [--kills K] [--model M] [--seed K]       a batch whose process is killed K times
 #
 # Knows: the public clients, the emulator, what a process has open. The tests run the same, shorter. Must not know: how
 # the library does anything, but for naming the place where a call was cancelled.
@@ -18,6 +20,7 @@ import random
 import re
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -33,6 +36,7 @@ import trio
 
 from asrwire import ASRWireError, AsyncClient, Client, Closed, Final, Incomplete, Limits, Timeouts, _retry
 from asrwire.emulator import Emulator, Fault
+from tests import batches
 from tests.servers import CHUNKED, END, HANG, KEY, MODEL, ONE, TWO, URL, Colour, chunk, contexts
 
 SLOTS = 10
@@ -660,16 +664,35 @@ def soak(arguments: argparse.Namespace) -> None:
     )
 
 
+def batch(arguments: argparse.Namespace) -> None:
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = batches.kill(
+            Path(folder), files=arguments.files, kills=arguments.kills, seed=arguments.seed, model=arguments.model
+        )
+    assert not found.doubled, found.doubled
+    states = ", ".join(f"{count} {state}" for state, count in found.states.items())
+    print(
+        f"{arguments.files} files of {arguments.model}, killed {found.kills} times in {found.runs} runs: {states}, in "
+        f"{found.tasks} tasks, none doubled; the journal is consistent; {time.monotonic() - begun:.0f} s"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for run, options in ((cancel, {"--count": 10_000}), (soak, {"--streams": 200, "--seconds": 300.0})):
+    for run, options in (
+        (cancel, {"--count": 10_000}),
+        (soak, {"--streams": 200, "--seconds": 300.0}),
+        (batch, {"--files": 1000, "--kills": 50, "--model": "qwen3-asr-flash-filetrans"}),
+    ):
         command = commands.add_parser(run.__name__)
         command.set_defaults(run=run)
         for option, default in options.items():
             command.add_argument(option, type=type(default), default=default)
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
-        command.add_argument("--http", default="httpcore", choices=["httpcore", "httpcore2"])
+        if run is not batch:
+            command.add_argument("--http", default="httpcore", choices=["httpcore", "httpcore2"])
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
     arguments.run(arguments)

@@ -122,6 +122,7 @@ def shell(tmp_path: Path) -> Path:
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "out").mkdir()
+    (tmp_path / "urls.txt").write_text("https://example.com/a.mp3\nhttps://example.com/b.mp3\n")
     return tmp_path
 
 

@@ -20,6 +20,7 @@ examples:
   asrwire transcribe a.wav -m fun-asr-realtime
   asrwire emulate --port 8080    a server for any client
   asrwire tasks list             submit, wait, results, ...
+  asrwire batch urls.txt -m fun-asr --journal run.db -o out
   asrwire record a.wav -m fun-asr-realtime -o a.asrcap
   asrwire inspect a.asrcap       latency, what is unusual
   asrwire convert a.json -f srt  a result file as subtitles
@@ -47,6 +48,21 @@ Faults are written name:parameter=value,...; any of them takes on=KIND+KIND
 such as at=0-5000 is drawn anew for every request.
 
 It runs until Ctrl-C, and then ends with exit code 0.
+"""
+_BATCH = """\
+examples:
+  asrwire batch urls.txt -m fun-asr --journal run.db -o out
+  asrwire batch - -m qwen3-asr-flash-filetrans \\
+      --journal words.db -o words \\
+      --option enable_words=true < urls.txt
+
+A manifest has a URL a line, or a JSON object a line with url, id (what the
+file is known by where its URL changes) and options of its own.
+
+It can be stopped, or killed, at any time; the same command goes on. A file
+whose submission was not answered is uncertain: it is not sent again before
+the account's tasks show that it was not taken. Results are kept by the
+service for 24 hours, and fetched as soon as they are there.
 """
 _RECORD = """\
 examples:
@@ -308,6 +324,20 @@ def _tasks(command: argparse.ArgumentParser) -> None:
         action.add_argument("id", metavar="ID", help="a task id")
 
 
+def _batch(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("manifest", metavar="MANIFEST", help="the files; - is stdin")
+    add("-m", "--model", required=True, help="such as fun-asr or qwen3-asr-flash-filetrans")
+    add("--family", help="whose requests to send for a model that is not known")
+    add("--journal", required=True, type=_path, metavar="FILE.db", help="what has been done; made where there is none")
+    add("-o", "--out", required=True, type=_path, metavar="DIR", help="one JSON file per audio file into DIR")
+    add("--rate", type=float, default=5.0, metavar="N", help="submissions a second, at most (default: %(default)s)")
+    add("--resubmit-uncertain", action="store_true", help="send what cannot be told again; it may be billed twice")
+    add("--json", action="store_true", help="print one JSON object per file without result, and one for all")
+    _add_option(command)
+    _add_service(command)
+
+
 def _doctor(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--live", action="store_true", help="make one small call and say what the service answers")
@@ -436,6 +466,13 @@ _COMMANDS = {
         "Transcribe audio files by URL, as tasks of the service that outlive this\nprogram.",
         _TASKS,
         _tasks,
+    ),
+    "batch": _Command(
+        "transcribe a list of files, each once, whatever happens",
+        "Transcribe the files of a list, in as many tasks as it takes, and write each\n"
+        "result as it is there. Progress goes to stderr, a report to stdout.",
+        _BATCH,
+        _batch,
     ),
     "doctor": _Command(
         "check that everything is here that a call needs",
