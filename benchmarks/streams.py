@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import resource
 import ssl
+import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -148,13 +151,21 @@ def certificates() -> tuple[bytes, ssl.SSLContext]:
 
 
 def sample(loop: str, tls: bool, count: int, rate: float) -> Figures:
+    """In a fresh process: what an earlier one has given back to its allocators would look like nothing held."""
+    asked = [str(value) for value in (loop, int(tls), count, rate, EVENTS)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "benchmarks.streams", "--sample", *asked]
+    return Figures(*json.loads(subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True).stdout))
+
+
+def _sample(loop: str, tls: bool, count: int, rate: float, most: int) -> Figures:
     factory: Any = None
     if loop == "uvloop":
         import uvloop
 
         factory = uvloop.new_event_loop
     pem, context = certificates() if tls else (b"", None)
-    events = max(3, EVENTS // count)
+    events = max(3, most // count)
     writes = tuple(event(index) for index in range(1 + events))
     plan = Plan(writes, streams=count + 1, rate=rate / (count + 1), at_once=1, pem=pem)
     with Replay(plan) as url, asyncio.Runner(loop_factory=factory) as runner:
@@ -265,7 +276,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of which medians are told (default %(default)s)")
     parser.add_argument("--rate", type=float, default=4000.0, help="events a second, in all (default %(default)g)")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the curves")
+    parser.add_argument("--sample", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.sample:
+        loop, tls, count, rate, most = options.sample
+        print(json.dumps(astuple(_sample(loop, tls == "1", int(count), float(rate), int(most)))))
+        return 0
     room(options.most)
     counts, tls_counts = (sorted({min(count, options.most) for count in of}) for of in (COUNTS, TLS_COUNTS))
     made = curves(options.loops, counts, tls_counts, options.rounds, options.rate)

@@ -28,7 +28,7 @@ from asrwire.emulator import Emulator, Script
 from benchmarks.batch import simulate
 from tests import batches
 from tests.endurance import until
-from tests.servers import KEY
+from tests.servers import HANG, KEY
 
 FUN, FILETRANS = "fun-asr", "qwen3-asr-flash-filetrans"
 URL = "https://example.com/audio/{}.wav"
@@ -534,9 +534,13 @@ def test_ctrl_c_says_how_to_go_on(command: list[str]) -> None:
             [sys.executable, "-W", "error", "-m", "asrwire", *arguments], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        until(lambda: len(emulator.tasks) == 1 and len(emulator.requests) >= 2, "it never looked")
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
+        with process:
+            try:
+                until(lambda: len(emulator.tasks) == 1 and len(emulator.requests) >= 2, "it never looked")
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=HANG)
+            finally:
+                process.kill()
         assert (process.returncode, out) == (130, "")
         assert err == "asrwire: to go on, run the same command again: run.db has what was done\n"
     with Journal("run.db") as journal:
