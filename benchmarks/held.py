@@ -45,7 +45,8 @@ def _asked(reader: str, file: ResultFile, how: str) -> float:
     return int(held) / len(file.words)
 
 
-def _uss() -> int:
+def uss() -> int:
+    """Bytes this process holds for itself alone, of which nothing more can be given back."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/smaps_rollup", encoding="ascii") as fields:
@@ -74,7 +75,7 @@ def main(reader: str, path: str, how: str) -> None:
     read = getattr(import_module(module), name)
     if how == "traced":
         tracemalloc.start()
-    print(_held(read, path, _traced if how == "traced" else _uss))
+    print(_held(read, path, _traced if how == "traced" else uss))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,15 @@ import os
 import pickle
 import re
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream;charset=UTF-8\r\nx-request-id: 0\r\n"
@@ -38,11 +41,15 @@ class Plan:
             last of them has come.
         rate: writes a second and connection, each at its own time: no two of all the connections' at once. 0: as fast
             as the socket takes them.
+        at_once: so many of the writes follow the head, and do not wait for the other streams.
+        pem: key and certificates of a server over TLS; b"" without.
     """
 
     writes: tuple[bytes, ...]
     streams: int = 1
     rate: float = 0.0
+    at_once: int = 0
+    pem: bytes = b""
 
 
 class Replay:
@@ -57,9 +64,9 @@ class Replay:
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environ)
         assert self._process.stdin
         assert self._process.stdout
-        pickle.dump((self._plan.writes, self._plan.streams, self._plan.rate), self._process.stdin)
+        pickle.dump(astuple(self._plan), self._process.stdin)
         self._process.stdin.flush()
-        return f"http://127.0.0.1:{int(self._process.stdout.readline())}/api/v1"
+        return f"http{'s' * bool(self._plan.pem)}://127.0.0.1:{int(self._process.stdout.readline())}/api/v1"
 
     def __exit__(self, *error: object) -> None:
         with self._process:  # closes its standard input, and waits
@@ -89,12 +96,12 @@ class _Group:
     def _send(self, connections: list[socket.socket]) -> None:
         plan = self._plan
         if not plan.rate:
-            for write in plan.writes:
+            for write in plan.writes[plan.at_once :]:
                 for connection in connections:
                     connection.sendall(write)
             return
         at, step = time.perf_counter() + 0.05, 1 / (plan.rate * plan.streams)
-        for write in plan.writes:
+        for write in plan.writes[plan.at_once :]:
             for connection in connections:
                 delay = at - time.perf_counter()
                 if delay > 0:
@@ -104,7 +111,9 @@ class _Group:
                 at += step
 
 
-def _serve(connection: socket.socket, group: _Group) -> None:
+def _serve(connection: socket.socket, plan: Plan, group: _Group, context: ssl.SSLContext | None) -> None:
+    with suppress(OSError):
+        connection = connection if context is None else context.wrap_socket(connection, server_side=True)
     with connection, suppress(OSError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -121,21 +130,32 @@ def _serve(connection: socket.socket, group: _Group) -> None:
             while left > 0:
                 left -= len(connection.recv(65536))
             received = b""
-            connection.sendall(HEAD)
+            connection.sendall(b"".join([HEAD, *plan.writes[: plan.at_once]]))
             group.answer(connection)
+
+
+def _context(pem: bytes) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "server.pem")
+        path.write_bytes(pem)
+        context.load_cert_chain(path)
+    return context
 
 
 def main() -> None:
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)  # PR_SET_TIMERSLACK: 1 ns instead of 50 us; two writes are 100 us apart
-    group = _Group(Plan(*pickle.load(sys.stdin.buffer)))
+    threading.stack_size(2**18)  # there may be thousands
+    plan = Plan(*pickle.load(sys.stdin.buffer))
+    group, context = _Group(plan), _context(plan.pem) if plan.pem else None
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listener.getsockname()[1], flush=True)
 
     def accept() -> None:
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=_serve, args=(connection, group), daemon=True).start()
+            threading.Thread(target=_serve, args=(connection, plan, group, context), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     sys.stdin.buffer.read()

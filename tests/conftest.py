@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import random
+import signal
 from importlib.metadata import version
 from typing import Any
 
+import hypothesis  # noqa: F401 - before gc.freeze(): loaded later, it asks gc who refers to what plugins register
 import pytest
 
 from asrwire import _retry
@@ -51,27 +54,35 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"order: --random-order {seed}")
 
 
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # thousands of collected tests are no garbage: gc.collect() in a test is to look at what that test made
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """Ctrl-C is heard by us and by what we start: what a shell script starts with `&` ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
-def _whole_quota() -> None:
+def _as_if_alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     _retry.QUOTA.tokens = _retry.Quota.SIZE
-
-
-@pytest.fixture(autouse=True)
-def _soon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over sockets, what is sent again is sent soon: how long is waited is a matter of numbers, in test_retry.py."""
     if request.node.get_closest_marker("transport"):
+        # What is sent again is sent soon: how long is waited is a matter of numbers, in test_retry.py.
         monkeypatch.setattr(_retry, "BASE", 0.01)
+        use_http(request.config.getoption("--http"), monkeypatch)
 
 
-@pytest.fixture(autouse=True)
-def _http(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With --http, clients that are not told what to use use that."""
-    name = request.config.getoption("--http")
-    if name != "httpcore" and request.node.get_closest_marker("transport"):
-        made, module = Transport.__init__, importlib.import_module(name)
+def use_http(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that are not told what to use use that."""
+    if name == "httpcore":
+        return
+    made, module = Transport.__init__, importlib.import_module(name)
 
-        @functools.wraps(made)
-        def make(self: Any, *arguments: Any, http: Any, **settings: Any) -> None:
-            made(self, *arguments, http=module if http is None else http, **settings)
+    @functools.wraps(made)
+    def make(self: Any, *arguments: Any, http: Any, **settings: Any) -> None:
+        made(self, *arguments, http=module if http is None else http, **settings)
 
-        monkeypatch.setattr(Transport, "__init__", make)
+    monkeypatch.setattr(Transport, "__init__", make)

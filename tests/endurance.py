@@ -1,7 +1,9 @@
-# `python -m tests.endurance cancel|soak`: many calls at once, cancelled or faulty, and nothing may be left of them.
+# `python -m tests.endurance cancel|soak|batch`: many calls at once, cancelled or faulty, and nothing may be left of
+# them; a batch that is killed, and nothing may be lost or doubled.
 #
 #   cancel [--count N] [--http httpcore|httpcore2] [--seed K]   calls cancelled wherever they are, on ten places
 #   soak   [--streams N] [--seconds S] [--seed K] [--http ...]  streams against an emulator with random faults
+#   batch  [--files N] [--kills K] [--model M] [--seed K]       a batch whose process is killed K times
 #
 # Knows: the public clients, the emulator, what a process has open. The tests run the same, shorter. Must not know: how
 # the library does anything, but for naming the place where a call was cancelled.
@@ -18,6 +20,7 @@ import random
 import re
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -33,6 +36,7 @@ import trio
 
 from asrwire import ASRWireError, AsyncClient, Client, Closed, Final, Incomplete, Limits, Timeouts, _retry
 from asrwire.emulator import Emulator, Fault
+from tests import batches
 from tests.servers import CHUNKED, END, HANG, KEY, MODEL, ONE, TWO, URL, Colour, chunk, contexts
 
 SLOTS = 10
@@ -423,14 +427,18 @@ class Soak:
         grown: blocks of memory and bytes of the process, after each round.
     """
 
-    PER_ROUND = 8  # streams, one after the other, of each place
-
-    def __init__(self, streams: int, seed: int, http: ModuleType) -> None:
+    def __init__(
+        self, streams: int, seed: int, http: ModuleType, per_round: int = 8, patience: float | None = None
+    ) -> None:
+        """``per_round`` streams, one after the other, in each of so many places; ``patience``: seconds until a client
+        gives up."""
         self.calls = 0
         self.kinds: Counter[str | None] = Counter()
         self.faults: Counter[str] = Counter()
         self.grown: list[tuple[int, int]] = []
-        self._streams, self._seed, self._http = streams, seed, http
+        self._streams, self._seed, self._http, self._per_round = streams, seed, http, per_round
+        # An answer that is to come should have come.
+        self._patience = max(4.0, streams / 25) if patience is None else patience
 
     def run(self, seconds: float) -> None:
         with no_errors_of_asyncio():
@@ -453,15 +461,14 @@ class Soak:
         heard: list[Heard] = []
         _retry.QUOTA.tokens = _retry.Quota.SIZE
         with Emulator(faults=faults, seed=chance.randrange(2**31)) as emulator:
-            waits = patience(self._streams)
-            timeouts = Timeouts(connect=30, write=30, head=waits, idle=waits, pool=300)
+            timeouts = Timeouts(connect=30, write=30, head=self._patience, idle=self._patience, pool=300)
             limits = Limits(connections=self._streams, event_size=100_000)
             client = Colour(colour).client(emulator, http=self._http, timeouts=timeouts, limits=limits)
             chances = [random.Random(chance.random()) for _ in range(self._streams)]
 
             async def place(number: int) -> None:
-                for turn in range(self.PER_ROUND):
-                    heard.append(await listen(client, number * self.PER_ROUND + turn, chances[number]))
+                for turn in range(self._per_round):
+                    heard.append(await listen(client, number * self._per_round + turn, chances[number]))
 
             if colour == "sync":
                 numbers = iter(range(self._streams))
@@ -482,6 +489,7 @@ class Soak:
             mine = answers.get(call.number, [])
             faults = [str(fault) for answer in mine for fault in answer.faults]
             told = f"{where}: call {call.number} of {call.model}, {faults}: {call.error!r}, {call.transcript!r}"
+            told += f", {dict(call.transcript.issues)}, request {call.transcript.request_id}"
             try:
                 compare(call, mine)
             except AssertionError as wrong:
@@ -521,11 +529,6 @@ def no_errors_of_asyncio() -> Iterator[None]:
 
 
 LATE = 0.02  # the part of all streams that a machine with other work may answer too late
-
-
-def patience(streams: int) -> float:
-    """Seconds until a client gives up: an answer that is to come should have come."""
-    return max(4.0, streams / 25)
 
 
 async def at_once(client: Any, place: Callable[[int], Any], count: int) -> None:
@@ -661,16 +664,35 @@ def soak(arguments: argparse.Namespace) -> None:
     )
 
 
+def batch(arguments: argparse.Namespace) -> None:
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = batches.kill(
+            Path(folder), files=arguments.files, kills=arguments.kills, seed=arguments.seed, model=arguments.model
+        )
+    assert not found.doubled, found.doubled
+    states = ", ".join(f"{count} {state}" for state, count in found.states.items())
+    print(
+        f"{arguments.files} files of {arguments.model}, killed {found.kills} times in {found.runs} runs: {states}, in "
+        f"{found.tasks} tasks, none doubled; the journal is consistent; {time.monotonic() - begun:.0f} s"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for run, options in ((cancel, {"--count": 10_000}), (soak, {"--streams": 200, "--seconds": 300.0})):
+    for run, options in (
+        (cancel, {"--count": 10_000}),
+        (soak, {"--streams": 200, "--seconds": 300.0}),
+        (batch, {"--files": 1000, "--kills": 50, "--model": "qwen3-asr-flash-filetrans"}),
+    ):
         command = commands.add_parser(run.__name__)
         command.set_defaults(run=run)
         for option, default in options.items():
             command.add_argument(option, type=type(default), default=default)
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
-        command.add_argument("--http", default="httpcore", choices=["httpcore", "httpcore2"])
+        if run is not batch:
+            command.add_argument("--http", default="httpcore", choices=["httpcore", "httpcore2"])
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
     arguments.run(arguments)

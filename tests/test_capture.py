@@ -362,6 +362,10 @@ def test_what_went_wrong_goes_wrong_again(colour: Colour, name: str, tmp_path: P
         assert transcript.sentences == stream.transcript.sentences
         assert transcript.complete == stream.transcript.complete
         assert transcript.issues == stream.transcript.issues
+    if error is not None:
+        with pytest.raises(type(error)) as replayed:
+            list(loaded.replay())
+        assert replayed.value.http_status == error.http_status
     if name != "redirect":  # which is refused for its status, and no body is read
         assert loaded.ledger() == recorder.ledger
 
@@ -437,7 +441,7 @@ def test_an_old_capture_stays_until_there_is_something_new(tmp_path: Path) -> No
 def echoing(go_on: threading.Event) -> Any:
     """An answer that repeats the key, cut in the middle over two reads, tokens, cookies and signed URLs."""
     text = b'data:{"output":{"sentence":{"sentence_id":9,"sentence_end":true,"text":"key %b, token %b, %b"}},' % (
-        KEY.encode(), b"tok-9876543210", b"https://oss.example/r.json?Expires=1&" + SECRET.encode(),
+        KEY.encode(), b"tok-9876543210 of c00kie", b"https://oss.example/r.json?Expires=1&" + SECRET.encode(),
     )  # fmt: skip
     text += b'"file_url":"https:\\/\\/oss.example\\/b?OSSAccessKeyId=x&%b"}\n\n' % SECRET.encode()
     cut = text.index(KEY.encode()) + 9
@@ -456,7 +460,7 @@ def echoing(go_on: threading.Event) -> Any:
 @pytest.mark.transport
 def test_no_secret_is_in_a_capture(colour: Colour, tmp_path: Path) -> None:
     async def scenario() -> list[Any]:
-        headers = {"X-Auth-Token": "tok-9876543210", "Cookie": "sid=c00kie"}
+        headers = {"X-Auth-Token": "Token tok-9876543210", "Cookie": "lang=en; sid=c00kie"}
         async with colour.client(server, headers=headers, workspace="ws-1") as client:
             stream = client.stream(f"https://oss.example/a.wav?{SECRET}", model=MODEL, capture=recorder)
             async with stream:
@@ -476,7 +480,7 @@ def test_no_secret_is_in_a_capture(colour: Colour, tmp_path: Path) -> None:
     for secret in (KEY, "tok-", "c00kie", "s3cr3t", SECRET, "OSSAccessKeyId", "Expires="):
         assert secret.encode() not in kept
     texts = [update.sentence.text for update in loaded.replay() if isinstance(update, Final)]
-    assert texts == ["one", "key ***, token ***, https://oss.example/r.json", "two"]
+    assert texts == ["one", "key ***, token *** of ***, https://oss.example/r.json", "two"]
     assert len(loaded.reads) >= 2
     assert loaded.response is not None
     assert dict(loaded.response.headers) == {

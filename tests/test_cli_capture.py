@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from asrwire import Amended, Final, Incomplete, Partial, Sentence, TextDelta
+from asrwire._transcript import FORMATS
 from asrwire.capture import Capture, End, Read, Request, Response
 from asrwire.cli import _plot, main
 from asrwire.emulator import Emulator, Script
@@ -21,18 +24,12 @@ from tests.test_cli_demo import Terminal, environment, screen
 from tests.test_ledger import TALK
 
 SAMPLES = Path(__file__).parent / "samples"
-CHILD = """
-import signal, sys
-from asrwire.cli import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(main())
-"""
 REALTIME = "fun-asr-realtime"
 TEXTS = ["欢迎使用阿里云。", "Hello world, this is a test."]
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-X", "dev", "-W", "error", "-c", CHILD, *arguments]
+    return [sys.executable, "-X", "dev", "-W", "error", "-m", "asrwire", *arguments]
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +73,7 @@ def test_record_then_replay(emulator: Emulator, tmp_path: Path, capsys: pytest.C
     assert printed.out == f"{path}\n"
     assert main(["replay", str(path), "--seed", "3"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == TEXTS
+    assert printed.out == "".join(TEXTS) + "\n"
     assert printed.err == captions + "\n"
     assert emulator.requests[-1].json["parameters"]["language_hints"] == ["zh"]
 
@@ -183,6 +180,34 @@ def test_ctrl_c_before_the_answer(tmp_path: Path) -> None:
     assert (end.kind, end.message) == ("closed", "interrupted")
 
 
+@pytest.mark.transport
+def test_record_from_stdin(emulator: Emulator, tmp_path: Path) -> None:
+    arguments = ["record", "-", "--model", REALTIME, "-o", "a.asrcap", "--base-url", emulator.base_url]
+    sound = b"RIFF0000WAVEfmt "
+    variables = environment(DASHSCOPE_API_KEY=KEY)
+    done = subprocess.run(command(*arguments), cwd=tmp_path, input=sound, env=variables, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"a.asrcap\n")
+    assert base64.b64encode(sound).decode() in str(emulator.requests[-1].json)
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize(("name", "to"), [("record", "a.asrcap"), ("transcribe", "a.json")])
+def test_a_call_that_is_paid_for_goes_on_where_nobody_looks(
+    emulator: Emulator, name: str, to: str, tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [name, URL, "--model", REALTIME, "-o", to, "--base-url", emulator.base_url]
+    variables = environment(DASHSCOPE_API_KEY=KEY)
+    done = subprocess.run(command(*arguments), cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=writer)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, f"{to}\n".encode())
+    assert TEXTS[1].encode() in (tmp_path / to).read_bytes()
+    if name == "record":
+        assert (end := Capture.load(tmp_path / to).end) is not None
+        assert end.kind == "eof"
+
+
 # == replay ============================================================================================================
 
 
@@ -206,13 +231,13 @@ def test_replay_without_colour_is_plain(talk: Path, tmp_path: Path, columns: int
     terminal = Terminal(tmp_path, columns, run=command("replay", str(talk), "--speed", "50"), NO_COLOR="1")
     assert terminal.end() == 2
     assert b"\x1b" not in terminal.written
-    assert (tmp_path / "stdout").read_text() == "Good morning, I hear.\nBye\nAnd [incomplete]\n"
+    assert (tmp_path / "stdout").read_text() == "Good morning, I hear. Bye And [cut]\n"
 
 
 def test_replay_on_pipes(talk: Path, tmp_path: Path) -> None:
     done = subprocess.run(command("replay", str(talk)), env=environment(), capture_output=True, encoding="utf-8")
     assert done.returncode == 2
-    assert done.stdout == "Good morning, I hear.\nBye\nAnd [incomplete]\n"
+    assert done.stdout == "Good morning, I hear. Bye And [cut]\n"
     assert done.stderr.split("\n")[-2] == "asrwire: the connection was closed inside a chunked body"
     assert "mourning" not in done.stderr
 
@@ -220,7 +245,7 @@ def test_replay_on_pipes(talk: Path, tmp_path: Path) -> None:
 def test_replay_from_stdin_of_a_bare_body() -> None:
     body = (SAMPLES / "funasr_realtime_http_stream_two_sentences.sse").read_bytes()
     done = subprocess.run(command("replay", "-", "--seed", "5"), input=body, env=environment(), capture_output=True)
-    assert (done.returncode, done.stdout.count(b"\n")) == (0, 2)
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
     empty = subprocess.run(command("replay", "-"), input=b"", env=environment(), capture_output=True)
     assert (empty.returncode, empty.stdout) == (2, b"")
     assert empty.stderr == b"asrwire: the response holds no result\n"
@@ -248,13 +273,70 @@ def test_replay_as_json(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert first == {"ms": 0.0, "update": "textdelta", "text": first["text"], "offset": 0}
 
 
-def test_ctrl_c_ends_a_replay(talk: Path, tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, 100, run=command("replay", str(talk), "--speed", "0.1"))
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("speed", [[], ["--speed", "1000"]])
+def test_replay_writes_what_the_call_would_have(
+    emulator: Emulator, format: str, speed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, to = tmp_path / "a.asrcap", tmp_path / f"a.{format}"
+    arguments = ["--model", REALTIME, "--base-url", emulator.base_url]
+    assert main(["record", URL, *arguments, "-o", str(path)]) == 0
+    expected = Capture.load(path).replay()
+    list(expected)
+    capsys.readouterr()
+    for command in (["replay", "-q", *speed], ["convert"]):
+        assert main([*command, str(path), "--format", format, "-o", "-"]) == 0
+        assert capsys.readouterr() == (expected.transcript.to_format(format), "")
+        assert main([*command, str(path), "-o", str(to)]) == 0
+        assert capsys.readouterr().out == f"{to}\n"
+        assert to.read_text(encoding="utf-8") == expected.transcript.to_format(format)
+
+
+def test_what_was_cut_is_marked_in_every_format(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "the connection was closed inside a chunked body"
+    for command, code, says in ((["replay", "-q"], 2, said), (["convert"], 1, f"{talk} is incomplete: cut")):
+        assert main([*command, str(talk), "--format", "tsv", "--max-duration", "0"]) == code
+        printed = capsys.readouterr()
+        rows = [row.split("\t") for row in printed.out.splitlines()[1:]]
+        assert [row[3] for row in rows] == ["Good morning, I hear.", "Bye"]
+        assert f"asrwire: {says}\n" in printed.err
+        assert main([*command, str(talk), "--format", "ndjson"]) == code
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(line["text"], line["final"]) for line in lines][-1] == ("And", False)
+    assert main(["replay", str(talk), "-q", "--format", "all", "-o", str(tmp_path)]) == 2
+    assert (tmp_path / "talk.txt").read_text() == "Good morning, I hear. Bye And [cut]\n"
+    capsys.readouterr()
+
+
+def test_a_replay_of_nothing_leaves_stdout_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Capture((), None, Response(1.0, 401), End(2.0)).save(tmp_path / "a.asrcap")
+    assert main(["replay", str(tmp_path / "a.asrcap"), "--format", "vtt"]) == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_a_capture_is_never_written_over(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(talk), "-o", str(talk)]) == 2
+    assert capsys.readouterr() == ("", f"asrwire: {talk} would be written over\n")
+    assert main(["replay", str(talk), "--json", "--format", "srt"]) == 2
+    assert capsys.readouterr().err == "asrwire: --json prints JSON: --format srt goes with -o there\n"
+
+
+def test_a_text_without_times_is_no_subtitles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for speed in ([], ["--speed", "1000"]):
+        to = ["--format", "all", "-o", str(tmp_path)]
+        assert main(["replay", str(SAMPLES / "qwen_asr_openai_stream.sse"), "-q", *to, *speed]) == 1
+        assert capsys.readouterr().err.count("asrwire: ") == 4
+        assert (tmp_path / "qwen_asr_openai_stream.txt").read_text(encoding="utf-8") == "欢迎使用阿里云。\n"
+
+
+def test_ctrl_c_ends_a_replay(tmp_path: Path) -> None:
+    Capture(TALK.reads[:2], end=End(10.0**8, "truncated", "cut")).save(tmp_path / "talk.asrcap")
+    terminal = Terminal(tmp_path, 100, run=command("replay", "talk.asrcap", "--speed", "1"))
     terminal.read_until("Good")
     terminal.interrupt()
     assert terminal.end() == 130
-    assert terminal.screen == ["0:00.0–        Good [interrupted]", ""]
-    assert (tmp_path / "stdout").read_text() == "Good [incomplete]\n"
+    assert terminal.screen == ["0:00.0–        Good [interrupted]", "asrwire: incomplete: interrupted", ""]
+    assert (tmp_path / "stdout").read_text() == "Good [interrupted]\n"
 
 
 @pytest.mark.parametrize("action", ["replay", "inspect"])
@@ -264,6 +346,28 @@ def test_files_that_are_none(action: str, tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "bad").write_bytes(b'{"asrcap":1}\nno\n')
     assert main([action, str(tmp_path / "bad")]) == 2
     assert capsys.readouterr().err.startswith("asrwire: line 2 of the capture: not JSON: ")
+
+
+def test_what_a_capture_says_of_its_end_does_not_steer_a_terminal(tmp_path: Path) -> None:
+    Capture(end=End(1.0, "odd", "a\x1b[2Jb")).save(tmp_path / "a.asrcap")
+    terminal = Terminal(tmp_path, 60, run=command("replay", "a.asrcap"))
+    assert terminal.end() == 2
+    assert terminal.screen == ["asrwire: a\ufffd[2Jb", ""]
+
+
+def test_the_exit_code_stands_where_nobody_reads_why(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command("replay", "none"), cwd=tmp_path, env=environment(), stderr=writer)
+    os.close(writer)
+    assert done.returncode == 2
+
+
+def test_a_stdin_that_is_closed(tmp_path: Path) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh"]
+    for action in ("replay", "inspect", "convert"):
+        done = subprocess.run([*shell, *command(action, "-")], env=environment(), capture_output=True)
+        assert (done.returncode, done.stderr) == (2, b"asrwire: stdin is closed\n")
 
 
 def test_a_speed_that_is_none(talk: Path, capsys: pytest.CaptureFixture[str]) -> None:

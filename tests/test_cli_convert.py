@@ -160,6 +160,8 @@ def test_an_error_after_sentences_gives_what_there_is(tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        (b"", "the response holds no result"),
+        (b'{"asrcap":2}\n', "line 1 of the capture: the format has version 2"),
         (b"hello", "not JSON: unexpected character, expected a JSON value at offset 0; the body begins 'hello'"),
         (b'{"version":2,"sentences":[]}', "version must be 1"),
         (b'{"transcripts":1}', "transcripts is a number, must be an array"),
@@ -173,6 +175,19 @@ def test_what_cannot_be_read(tmp_path: Path, data: bytes, message: str, capsys: 
     told = capsys.readouterr()
     assert told.out == ""
     assert message in told.err
+
+
+def test_an_open_sentence_without_times_is_left_out_of_subtitles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cut.sse"
+    path.write_bytes(STREAM.read_bytes() + b'data:{"output":{"sentence":{"sentence_id":9,"text":"open"}}}\n\n')
+    assert main(["convert", str(path), "--to", "srt"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == SRT
+    assert printed.err.splitlines()[-1].endswith("has no begin time, and subtitles need one")
+    assert main(["convert", str(path)]) == 1
+    assert capsys.readouterr().out == "欢迎使用阿里云。再见。open [open_sentence]\n"
 
 
 def test_files_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

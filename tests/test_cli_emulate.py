@@ -231,7 +231,7 @@ def test_demo_is_given_its_arguments(demo: types.ModuleType) -> None:
     ("error", "code", "printed"),
     [
         (ConfigError("two\nlines"), 2, "asrwire: two lines\n"),
-        (PermissionError(13, "Permission denied", "d"), 2, "asrwire: [Errno 13] Permission denied: 'd'\n"),
+        (PermissionError(13, "Permission denied", "d"), 2, "asrwire: d: Permission denied\n"),
         (ZeroDivisionError("oops"), 2, "asrwire: ZeroDivisionError: oops\n"),
         (KeyboardInterrupt(), 130, ""),
     ],

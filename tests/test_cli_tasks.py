@@ -351,8 +351,7 @@ def test_wait_on_a_terminal_redraws_one_line(
     assert masked(emulator, terminal.getvalue()) == shown
 
 
-CHILD = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-COMMAND = [sys.executable, "-W", "error", "-c", CHILD + "from asrwire.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-W", "error", "-m", "asrwire"]
 
 
 def test_ctrl_c_prints_the_ids_to_go_on_with(tasks: Tasks, emulator: Emulator) -> None:

@@ -76,6 +76,17 @@ def test_text_goes_to_stdout_and_captions_to_stderr(emulator: Emulator, model: s
     assert emulator.requests[-1].json["model"] == model
 
 
+@pytest.mark.filterwarnings("default:the audio has")
+def test_a_warning_is_a_line_like_any_other(emulator: Emulator, tmp_path: Path, capsys: Printed) -> None:
+    (tmp_path / "long.wav").write_bytes(SOUND + bytes(11_000_000))
+    assert transcribe(emulator.base_url, "long.wav", "-q") == 0
+    printed = capsys.readouterr()
+    assert printed.out == WHOLE
+    assert printed.err == (
+        "asrwire: the audio has 11,001,020 bytes; the documented limit of a synchronous call is 10 MB\n"
+    )
+
+
 def test_quiet(emulator: Emulator, capsys: Printed) -> None:
     assert transcribe(emulator.base_url, URL, "-q") == 0
     assert capsys.readouterr() == (WHOLE, "")
@@ -336,6 +347,7 @@ def test_exit_codes(answer: bytes, code: int, says: str, tmp_path: Path, capsys:
         ([URL, "-m", REALTIME, "--option", "language=zh"], "has no option 'language'"),
         ([URL, "-m", REALTIME, "--base-url", "ftp://x"], "base_url"),
         ([URL, "-m", REALTIME, "-o", "a.mp3"], "there is no format 'mp3'"),
+        ([URL, "-m", REALTIME, "-o", "none/"], "what to write to 'none'? It is no folder"),
         ([URL, "-m", REALTIME, "-o", "none/a.srt"], "No such file or directory"),
         ([URL, "-m", REALTIME, "-f", "all"], "it needs -o DIR"),
         ([URL, "-m", REALTIME, "--json", "-f", "srt"], "--format srt goes with -o there"),

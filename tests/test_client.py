@@ -549,14 +549,14 @@ def test_nothing_listens(colour: Colour) -> None:
 TIMERS = [
     ("never answered", [], "wait", {"head": 0.1}, "head"),
     ("half a head", [HEAD], "wait", {"head": 0.1}, "head"),
-    ("a head drips", [HEAD + b"A: "], "drip", {"head": 0.2}, "head"),
+    ("a head drips", [HEAD + b"A: "], "drip", {"head": 0.1}, "head"),
     ("no event", [CHUNKED], "wait", {"head": 0.1}, "head"),
     ("a JSON body stalls", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], "wait", {"head": 0.1}, "head"),
     ("a stall between events", [CHUNKED + chunk(ONE)], "wait", {"idle": 0.1}, "idle"),
-    ("an event drips", [HEAD + b"\r\n" + ONE + b"data:"], "drip", {"idle": 0.2}, "idle"),
-    ("keep-alives for ever", [HEAD + b"\r\n" + ONE], "comments", {"idle": 0.2}, "idle"),
-    ("the whole call", [HEAD + b"\r\n" + ONE], "drip", {"total": 0.4}, "total"),
-    ("the whole call, before the head", [], "wait", {"total": 0.3}, "total"),
+    ("an event drips", [HEAD + b"\r\n" + ONE + b"data:"], "drip", {"idle": 0.1}, "idle"),
+    ("keep-alives for ever", [HEAD + b"\r\n" + ONE], "comments", {"idle": 0.1}, "idle"),
+    ("the whole call", [HEAD + b"\r\n" + ONE], "drip", {"total": 0.3}, "total"),
+    ("the whole call, before the head", [], "wait", {"total": 0.2}, "total"),
 ]
 
 

@@ -35,7 +35,7 @@ from asrwire import (
 )
 from asrwire._net import _backend, _fetch
 from asrwire.emulator import Emulator, Script
-from tests.servers import HANG, KEY, Colour, Peer, Server, _Blocking, sized
+from tests.servers import HANG, KEY, Colour, Peer, Server, _Blocking, contexts, sized
 
 pytestmark = pytest.mark.transport
 
@@ -757,8 +757,8 @@ def test_what_each_region_is_sent(
     monkeypatch.setattr(_backend, "connect", backend.connect)
 
     async def scenario() -> tuple[Task, list[Any], list[Task]]:
-        client = colour.client(region=region, workspace=workspace, http=backend.http())
-        async with client:
+        settings = {"ssl_context": contexts()[1], "http": backend.http()}
+        async with colour.client(region=region, workspace=workspace, **settings) as client:
             task = await tasks(client).submit(url, model=model, **options)
             done = await tasks(client).wait(task)
             found = await drained(tasks(client).results(done))

@@ -17,6 +17,9 @@ import pytest
 
 from asrwire import ASRWireError, ConfigError, Final, Incomplete, Timeouts
 from asrwire.emulator import CATALOGUE, REQUEST_KINDS, Emulator, Fault, Sample, Script
+from asrwire.emulator._answers import Answer, Event
+from asrwire.emulator._steps import Piece
+from asrwire.emulator._wire import steps
 from tests.servers import HANG, KEY, URL, Colour
 
 pytestmark = pytest.mark.transport
@@ -569,6 +572,26 @@ def test_a_http10_stream_that_is_cut() -> None:
     with Emulator(TINY, faults=["http10", "cut:at=20"]) as emulator:
         assert receive(emulator) == (UNFRAMED[: -len(B + Z)] + B[:5], "fin")
         assert (emulator.sent[0].events, emulator.sent[0].rest) == (1, B[:5])
+
+
+def test_what_follows_an_empty_body_comes_with_the_head() -> None:
+    # Once the answer is read nobody could tell that it is there, or is still to come, and the next request is sent.
+    answer = Answer("id", 307, "text/plain", [Event(0, b"")], faults=[Fault.parse("extra")])
+    head, *empty = steps(answer, http11=True, body=True)
+    assert isinstance(head, Piece)
+    assert head.data.startswith(b"HTTP/1.1 307 ")
+    assert head.data.endswith(b"\r\nContent-Length: 0\r\n\r\n" + FORGED)
+    assert [step.data for step in empty if isinstance(step, Piece)] == [b""]
+
+
+def test_nothing_follows_a_body_that_is_shorter_than_declared() -> None:
+    with Emulator(TINY, faults=["length:by=1", "extra"]) as emulator:
+        assert receive(emulator) == (HEAD + b"Content-Length: 46\r\n\r\n" + A + B + Z, "fin")
+
+
+def test_nothing_follows_an_answer_that_drips() -> None:
+    with Emulator(TINY, faults=["extra", "drip:at=0,size=1,every=0"]) as emulator:
+        assert receive(emulator) == (GOOD, "fin")
 
 
 # -- the virtual clock -------------------------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pysubs2
 import pytest
 
 from asrwire._errors import NoTimes
 from asrwire._model import Sentence, Word
-from asrwire.formats import join, to_srt, to_vtt
+from asrwire.formats import join, to_ass, to_srt, to_vtt
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,25 @@ def test_clock(ms: int, clock: str) -> None:
     cue = Sentence(0, begin_time=0, end_time=ms, text="a")
     assert to_srt([cue]) == f"1\n00:00:00,000 --> {clock}\na\n"
     assert to_vtt([cue]) == f"WEBVTT\n\n00:00:00.000 --> {clock.replace(',', '.')}\na\n"
+
+
+@pytest.mark.parametrize(
+    ("ms", "clock"),
+    [
+        (35_999_990, "9:59:59.99"),
+        (36_000_000, "10:00:00.00"),
+        (359_999_990, "99:59:59.99"),
+        (360_000_000, "100:00:00.00"),
+    ],
+)
+def test_ass_clock(ms: int, clock: str) -> None:
+    written = to_ass([Sentence(0, begin_time=0, end_time=ms, text="a")])
+    assert written.endswith(f"Dialogue: 0,0:00:00.00,{clock},Default,,0,0,0,,a\n")
+    if ms < 360_000_000:
+        assert pysubs2.SSAFile.from_string(written).events[0].end == ms
+    else:
+        with pytest.raises(ValueError, match="Failed to parse timestamp"):
+            pysubs2.SSAFile.from_string(written)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ FLOORS = [
     ["_stream", "_talk", "_single", "_many", "_tasks", "_net", "capture"],
     ["_tasks_client", "_client"],
     ["__init__"],
-    ["integrations", "emulator", "testing", "sidecar", "cli", "__main__"],
+    ["integrations", "emulator", "testing", "sidecar", "batch", "cli", "__main__"],
 ]
 PLACE = {name: (floor, i) for floor, names in enumerate(FLOORS) for i, name in enumerate(names)}
 

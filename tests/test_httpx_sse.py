@@ -420,6 +420,21 @@ def test_an_event_comes_with_the_byte_that_ends_it() -> None:
         assert made.stream.read == reads
 
 
+@pytest.mark.parametrize("headers", [None, [("X-Own", "1")]])
+def test_headers_may_be_none_or_pairs(headers: Any) -> None:
+    sent(method="GET", url="http://h/", headers=headers)(ours)
+    with pytest.raises(TypeError):
+        sent(method="GET", url="http://h/", headers=headers)(theirs)
+
+
+def test_an_error_that_is_made_belongs_to_neither_library() -> None:
+    request = httpx.Request("GET", "http://h/")
+    assert theirs.SSEError("a", request=request).request is request
+    with pytest.raises(TypeError):
+        ours.SSEError("a", request=request)  # type: ignore[call-arg]
+    assert not isinstance(ours.SSEError("a"), httpx.TransportError | httpx2.TransportError)
+
+
 def test_headers_are_left_as_they_were() -> None:
     given = {"X-Own": "1"}
     sent(method="GET", url="http://h/", headers=given)(ours)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asrwire._masks import Mask, is_credential, masked, without_queries
+from asrwire._masks import Mask, is_credential, masked, secrets, without_queries
 
 KEY = "sk-0123456789abcdef"
 CASES = {
@@ -108,3 +108,17 @@ def test_texts_and_values() -> None:
 )
 def test_header_fields_that_may_be_credentials(name: str, expected: bool) -> None:
     assert is_credential(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("tok-98765", []),
+        ("Bearer tok-98765", ["tok-98765"]),
+        ("Basic dXNlcjpwYXNzd29yZA==", ["dXNlcjpwYXNzd29yZA=="]),
+        ("lang=en; sid=c00kie", ["en", "c00kie"]),
+        ('Digest username="me", response="6629fae4"', ["me", "6629fae4"]),
+    ],
+)
+def test_what_of_a_credential_is_secret_by_itself(value: str, parts: list[str]) -> None:
+    assert secrets(value) == [value, *parts]

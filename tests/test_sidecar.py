@@ -53,6 +53,20 @@ def test_every_format_is_there_from_the_start(tmp_path: Path, format: str) -> No
         assert path.read_text() == unfinished.to_format(format)
 
 
+def test_what_comes_late_is_put_in_its_place_in_a_cue_that_is_shared(tmp_path: Path) -> None:
+    path = tmp_path / "talk.srt"
+    said = [
+        Sentence(0, begin_time=0, end_time=5000, text="At 0."),
+        Sentence(1, begin_time=2000, end_time=3000, text="At 2."),
+        Sentence(2, begin_time=0, end_time=1000, text="Late."),
+    ]
+    with Sidecar(path) as sidecar:
+        for sentence in said:
+            sidecar.take(Final(sentence))
+    assert path.read_text() == "1\n00:00:00,000 --> 00:00:05,000\nAt 0.\nLate.\nAt 2.\n"
+    assert path.read_text() == Transcript(sentences=said).to_srt()
+
+
 def test_json_is_finished_from_the_transcript(tmp_path: Path) -> None:
     path = tmp_path / "talk.JSON"
     with Sidecar(path) as sidecar:

@@ -461,7 +461,7 @@ def test_the_idle_timer_runs_though_nothing_is_handed_out(name: str) -> None:
     colour = Colour(name)
 
     async def scenario() -> None:
-        timeouts = Timeouts(connect=HANG, write=HANG, head=300, idle=0.3)
+        timeouts = Timeouts(connect=HANG, write=HANG, head=300, idle=0.1)
         async with colour.client(server, timeouts=timeouts) as client, client.stream(URL, model=MODEL) as stream:
             with pytest.raises(Timeout, match="idle"):
                 await stream.sentences().__anext__()

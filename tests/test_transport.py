@@ -677,7 +677,7 @@ def test_tls_on_a_plain_port(colour: Colour) -> None:
 def test_a_handshake_that_hangs(colour: Colour) -> None:
     with Server(Peer.wait_closed, raw=True) as server:
         url = server.base_url.replace("http:", "https:")
-        timeouts = Timeouts(connect=0.2, total=1.0)
+        timeouts = Timeouts(connect=0.05, total=1.0)
         error = failure(colour, client_of(colour, base_url=url, ssl_context=contexts()[1], timeouts=timeouts))
         assert server.saw_close.wait(HANG)
     assert (type(error), error.sent, error.retry_safe) == (Timeout, "none", True)
@@ -699,7 +699,7 @@ def test_a_resolver_that_blocks(colour: Colour, monkeypatch: pytest.MonkeyPatch)
 
     async def scenario() -> Any:
         async with colour.client(
-            base_url="https://slow.example/api/v1", ssl_context=contexts()[1], timeouts=Timeouts(connect=0.2, total=0.5)
+            base_url="https://slow.example/api/v1", ssl_context=contexts()[1], timeouts=Timeouts(connect=0.1, total=0.2)
         ) as client:
             monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
             with pytest.raises(Timeout) as caught:
@@ -776,7 +776,7 @@ def test_tasks_share_a_client(backend: str) -> None:
 
 def test_no_connection_becomes_free(colour: Colour) -> None:
     async def scenario() -> None:
-        limits, timeouts = Limits(connections=1), Timeouts(head=HANG, pool=0.2)
+        limits, timeouts = Limits(connections=1), Timeouts(head=HANG, pool=0.05)
         async with colour.client(server, limits=limits, timeouts=timeouts) as client:
             async with client.stream(URL, model=MODEL):
                 with pytest.raises(PoolTimeout) as caught:
@@ -784,7 +784,7 @@ def test_no_connection_becomes_free(colour: Colour) -> None:
                 error = caught.value
                 assert (error.phase, error.sent, error.retry_safe) == ("pool", "none", True)
                 with pytest.raises(Timeout) as late:
-                    await client.transcribe(URL, model=MODEL, timeouts=Timeouts(total=0.2))
+                    await client.transcribe(URL, model=MODEL, timeouts=Timeouts(total=0.1))
                 assert (late.value.phase, late.value.sent, late.value.retry_safe) == ("total", "none", True)
             async with client.stream(URL, model=MODEL) as stream:
                 assert [update.sentence.text async for update in stream] == ["one", "two"]
@@ -1256,7 +1256,7 @@ def test_a_read_that_was_cancelled_lost_nothing(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_the_time_after_a_cancelled_read_is_the_consumers(backend: str) -> None:
-    idle, go_on = 0.5, threading.Event()
+    idle, go_on = 0.3, threading.Event()
 
     def answer(peer: Peer) -> None:
         peer.send(CHUNKED + chunk(ONE))

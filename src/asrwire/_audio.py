@@ -195,8 +195,6 @@ def _check_size(size: int, warn: bool = False) -> None:
             f"the audio has {size:,} bytes, and the service takes at most {LARGEST_SIZE:,} (20 MiB) in a request: give "
             f"it as a URL to a file-task model (client.transcribe_files, client.tasks.submit)"
         )
-
-
     if warn and size > DOCUMENTED_SIZE:
         message = f"the audio has {size:,} bytes; the documented limit of a synchronous call is 10 MB"
         warnings.warn(message, UserWarning, stacklevel=4)

@@ -18,6 +18,9 @@ _IN_TEXT: Final = re.compile(_URL)
 _IN_BYTES: Final = re.compile(_URL.encode())
 _BEGUN: Final = re.compile(rb":\\?/?\\?\Z")
 
+# Of a field's value what is secret by itself: credentials behind their scheme (RFC 9110 11.4), the values of cookies.
+_PART: Final = re.compile(r'[\s=]"?([^\s;,"=]+=*)"?(?=[\s;,]|\Z)')
+
 _CREDENTIALS: Final = re.compile(r"auth|cookie|token|secret|signature|credential|password|key$|^x-dashscope-", re.I)
 
 
@@ -40,6 +43,11 @@ def is_credential(name: str) -> bool:
     """Whether the value of a header field of this name may be a credential: by its name, or because it is the
     service's own (``X-DashScope-``)."""
     return _CREDENTIALS.search(name) is not None
+
+
+def secrets(value: str) -> list[str]:
+    """The value of a header field that is a credential, and those parts of it that are secret without the rest."""
+    return [value, *_PART.findall(value)]
 
 
 class Mask:

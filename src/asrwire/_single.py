@@ -126,7 +126,9 @@ def files(task: Task) -> tuple[Subtask, ...]:
     return task.subtasks or (Subtask(None, task.status, None, task.code, task.message),)
 
 
-def outcome(talk: Talk, task: Task, subtask: Subtask) -> Conversation[FileResult | FileFailed]:
+def outcome(
+    talk: Talk, task: Task, subtask: Subtask, keep_raw: bool = False
+) -> Conversation[FileResult | FileFailed]:
     """What became of one file of a task that is done. Raises nothing: an error is the file's."""
     url, task_id = subtask.file_url, task.task_id
     if subtask.no_speech or (task.no_speech and not subtask.transcription_url):
@@ -134,7 +136,7 @@ def outcome(talk: Talk, task: Task, subtask: Subtask) -> Conversation[FileResult
     if subtask.transcription_url is None or subtask.status not in ("SUCCEEDED", ""):
         return file_failed(task, subtask)
     try:
-        result = yield from _fetching(talk, _requests.result_file(subtask.transcription_url))
+        result = yield from _fetching(talk, _requests.result_file(subtask.transcription_url), keep_raw)
     except ASRWireError as error:
         error.task = task
         error.__context__ = None  # it is kept; the frames it came through hold the signed URL
@@ -156,7 +158,7 @@ def file_failed(task: Task, subtask: Subtask) -> FileFailed:
     )
 
 
-def _fetching(talk: Talk, request: Request) -> Conversation[FileResult]:
+def _fetching(talk: Talk, request: Request, keep_raw: bool) -> Conversation[FileResult]:
     attempt = 0
     while True:
         attempt += 1
@@ -170,7 +172,7 @@ def _fetching(talk: Talk, request: Request) -> Conversation[FileResult]:
             break
         yield from talk.pause(talk.interval(attempt - 1, asked))
     try:
-        return read_result(reply.body)
+        return read_result(reply.body, keep_raw=keep_raw)
     except ASRWireError as error:  # a whole body that is wrong stays wrong
         error.phase, error.sent, error.http_status, error.retry_safe = "result", "complete", reply.status, True
         raise

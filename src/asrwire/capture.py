@@ -1,7 +1,7 @@
 """Recorded exchanges: one call as it came over the wire, to be played again through the same code.
 
 A capture is a file of lines (``docs/asrcap.md`` says every field): what was asked without its secrets, the response
-head, every read of the body with its time, how it ended. Record one with a `Recorder`, load it as a `Capture`::
+head, every read of the body with its time, how it ended. Record one with a `Recorder`, load it as a `Capture`:
 
     with client.stream(audio, model=model, capture=asrwire.capture.Recorder("call.asrcap")) as stream:
         ...
@@ -40,7 +40,7 @@ from ._assembler import Update
 from ._audio import shown_url
 from ._errors import ASRWireError, Closed, ConfigError, Truncated
 from ._ledger import STALL, Ledger, SentenceTimes, Stall
-from ._masks import MASK, Mask, is_credential
+from ._masks import MASK, Mask, is_credential, secrets
 from ._stream import ResultStream, check_ended
 
 if TYPE_CHECKING:
@@ -220,6 +220,8 @@ class Replay:
                 raise error
         except ASRWireError as ended:
             ended.output, ended.partial = None, transcript
+            if ended.http_status is None and self._capture.response is not None:
+                ended.http_status = self._capture.response.status
             raise
 
     def _wait(self, ms: float) -> None:
@@ -301,7 +303,7 @@ class Recorder:
         """An attempt begins: `wire` is about to be sent, on `exchange`."""
         fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in wire.headers]
         told = [value for name, value in fields if is_credential(name) and not name.lower().startswith("x-dashscope-")]
-        self._secrets = (key, *told)
+        self._secrets = (key, *(secret for value in told for secret in secrets(value)))
         self._mask = Mask(self._secrets)
         if self._exchange is None:
             self._write(header_line(datetime.now(UTC).isoformat(timespec="milliseconds")), "wb")

@@ -17,7 +17,7 @@ from .formats import LAYOUT, SUBTITLES, Cue, Layout, Track, cut
 
 
 class Sidecar:
-    """A file of one of `FORMATS` that is whole and valid at every moment of a stream::
+    """A file of one of `FORMATS` that is whole and valid at every moment of a stream:
 
         with Sidecar("talk.vtt") as sidecar:
             for update in stream:

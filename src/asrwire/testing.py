@@ -1,6 +1,6 @@
 """Fixtures for pytest, for suites whose root ``conftest.py`` asks for them: ``pytest_plugins = ["asrwire.testing"]``.
 
-Paths are looked for beside the test's file; of several markers the nearest counts::
+Paths are looked for beside the test's file; of several markers the nearest counts:
 
     @pytest.mark.asr_emulator("answer.sse", faults=["cut:events=3"], seed=7)
     def test_a_cut(asr_emulator):

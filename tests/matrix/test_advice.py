@@ -54,5 +54,5 @@ def test_who_cannot_connect_is_told_what_to_check(colour: Colour) -> None:
         _, error, _ = listen(colour, None, base_url=url, ssl_context=contexts()[1])
         assert re.search(r"base_url|network|proxy", str(error)), str(error)
     with full() as url:
-        _, error, _ = listen(colour, None, base_url=url, timeouts=short(connect=0.1))
+        _, error, _ = listen(colour, None, base_url=url, timeouts=short(connect=0.05))
     assert "Timeouts.connect" in str(error)

@@ -111,6 +111,12 @@ READERS: dict[str, tuple[Callable[[], Callable[[], None]], int]] = {  # and even
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _only_what_is_new() -> None:
+    gc.collect()
+    gc.freeze()  # gc.collect() is to look at what these tests make
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_nothing_is_kept(name: str) -> None:
     start, each = READERS[name]

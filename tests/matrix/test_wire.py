@@ -272,7 +272,7 @@ def test_a_doubtful_head_means_the_same_however_it_is_cut(wire: bytes, meant: An
 
 def test_a_peer_that_never_accepts(colour: Colour) -> None:
     with full() as url:
-        _, error, _ = listen(colour, None, base_url=url, timeouts=short(connect=0.2))
+        _, error, _ = listen(colour, None, base_url=url, timeouts=short(connect=0.05))
     assert (type(error), error.phase, error.sent, error.retry_safe) == (Timeout, "connect", "none", True)
 
 
@@ -322,7 +322,7 @@ def test_dead_peers_are_probed(colour: Colour, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_a_stall_in_the_body(colour: Colour, rest: bytes) -> None:
     with Server(then(CHUNKED + chunk(ONE) + rest, last="wait")) as server:
-        updates, error, _ = listen(colour, server, timeouts=short(idle=0.2))
+        updates, error, _ = listen(colour, server, timeouts=short(idle=0.1))
         assert server.saw_close.wait(HANG)
         assert len(server.requests) == 1
     assert finals(updates) == ["one"]
@@ -346,7 +346,7 @@ def test_what_drips_before_the_first_event_is_the_heads_time(colour: Colour, sta
         peer.drip(drops)
 
     with Server(answer) as server:
-        updates, error, _ = listen(colour, server, timeouts=short(head=0.2))
+        updates, error, _ = listen(colour, server, timeouts=short(head=0.1))
         assert server.saw_close.wait(HANG)
         assert len(server.requests) == 1
     assert (updates, type(error), error.phase, error.sent) == ([], Timeout, "head", "complete")
@@ -357,7 +357,7 @@ def test_the_consumers_time_does_not_count(colour: Colour) -> None:
 
     def answer(peer: Peer) -> None:
         peer.send(CHUNKED + chunk(ONE))
-        peer.sock.settimeout(0.4)  # longer than the idle timer
+        peer.sock.settimeout(0.3)  # longer than the idle timer
         with pytest.raises(TimeoutError):
             peer.sock.recv(1)
         late.set()

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from .._errors import ASRWireError
 from ._commands import parser
@@ -32,15 +35,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         given = sys.argv[1:] if argv is None else argv
         arguments = parser(given).parse_args(given)
-        result: int = import_module(f"asrwire.cli._{arguments.command}").run(arguments)
+        result: int = _run(arguments)
         return result
     except SystemExit as end:  # argparse: 0 after --help, 2 after a usage error it has printed
         return end.code if isinstance(end.code, int) else 2
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from . import _terminal
+
+    _terminal.set_encodings()
+    show = warnings.showwarning
+
+    def warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category is UserWarning:  # of what was asked for; where in the code says nothing here
+            _terminal.tell(str(message))
+        else:
+            show(message, category, *place, **more)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = warn
+            result: int = import_module(f"asrwire.cli._{arguments.command}").run(arguments)
+        return result
     except KeyboardInterrupt:
         return 130
-    except (ASRWireError, OSError) as error:
-        message, code = str(error), exit_code(error) if isinstance(error, ASRWireError) else 2
+    except BrokenPipeError:  # the reader has what it wanted
+        _terminal.drop_broken_pipes()
+        return 0
+    except ASRWireError as error:
+        message, code = str(error), exit_code(error)
+    except OSError as error:
+        message, code = ": ".join(filter(None, (error.filename, error.strerror))) or str(error), 2
     except Exception as error:
         message, code = f"{type(error).__name__}: {error}", 2
-    print(f"asrwire: {' '.join(message.split())}", file=sys.stderr)
+    try:
+        _terminal.tell(message)
+    except OSError:  # nobody reads that either
+        _terminal.drop_broken_pipes()
     return code

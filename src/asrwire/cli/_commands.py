@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 _MAIN = """\
 examples:
-  asrwire demo                   watch live captions; no key, no network
-  asrwire transcribe a.wav --model fun-asr-realtime
-  asrwire emulate --port 8080    have a server to point clients at
-  asrwire tasks list             file tasks: submit, wait, results, ...
-  asrwire record a.wav --model fun-asr-realtime -o a.asrcap
-  asrwire inspect a.asrcap       what came when, and what was unusual
+  asrwire demo                   live captions, no network
+  asrwire transcribe a.wav -m fun-asr-realtime
+  asrwire emulate --port 8080    a server for any client
+  asrwire tasks list             submit, wait, results, ...
+  asrwire batch urls.txt -m fun-asr --journal run.db -o out
+  asrwire record a.wav -m fun-asr-realtime -o a.asrcap
+  asrwire inspect a.asrcap       latency, what is unusual
   asrwire convert a.json -f srt  a result file as subtitles
-  asrwire doctor                 is everything here that a call needs?
+  asrwire doctor                 is all here for a call?
 
 exit codes: 0 done, 1 some files or tasks failed, 2 an error (a line on stderr
 says what), 3 key refused, 4 timeout or rate limit, 130 interrupted
@@ -38,7 +39,8 @@ examples:
   asrwire emulate --port 8080 --speed 1
   export DASHSCOPE_BASE_URL=http://127.0.0.1:8080/api/v1
   export DASHSCOPE_API_KEY=any-key
-  asrwire emulate --fault 429:retry_after=2,times=1 --fault rst:events=3,p=0.1
+  asrwire emulate --fault 429:retry_after=2,times=1 \\
+      --fault rst:events=3,p=0.1
 
 Faults are written name:parameter=value,...; any of them takes on=KIND+KIND
 (stream, sync, submit, poll, list, cancel, result: the requests it meets), nth=
@@ -47,10 +49,26 @@ such as at=0-5000 is drawn anew for every request.
 
 It runs until Ctrl-C, and then ends with exit code 0.
 """
+_BATCH = """\
+examples:
+  asrwire batch urls.txt -m fun-asr --journal run.db -o out
+  asrwire batch - -m qwen3-asr-flash-filetrans \\
+      --journal words.db -o words \\
+      --option enable_words=true < urls.txt
+
+A manifest has a URL a line, or a JSON object a line with url, id (what the
+file is known by where its URL changes) and options of its own.
+
+It can be stopped, or killed, at any time; the same command goes on. A file
+whose submission was not answered is uncertain: it is not sent again before
+the account's tasks show that it was not taken. Results are kept by the
+service for 24 hours, and fetched as soon as they are there.
+"""
 _RECORD = """\
 examples:
-  asrwire record talk.wav --model fun-asr-realtime -o talk.asrcap
-  asrwire record https://example.com/a.mp3 --model qwen3-asr-flash -o a.asrcap
+  asrwire record talk.wav -m fun-asr-realtime -o a.asrcap
+  asrwire record https://example.com/a.mp3 \\
+      --model qwen3-asr-flash -o a.asrcap
 
 The key comes from DASHSCOPE_API_KEY. It is not in the capture, nor are header
 values of the request, cookies, tokens and the queries of URLs. The audio is
@@ -59,40 +77,47 @@ not in it either; what was recognised is.
 _REPLAY = """\
 examples:
   asrwire replay talk.asrcap --speed 1
-  asrwire replay talk.asrcap --json | jq -r 'select(.final).text'
+  asrwire replay talk.asrcap --format all -o out
+  asrwire replay a.asrcap --json | jq 'select(.final).text'
   asrwire replay body.sse --seed 7
 
 FILE is a capture, or the bare body of a response (an event stream or JSON).
+With --speed and -o, files grow as they did in the call; --json prints no
+captions.
 """
 _INSPECT = """\
 examples:
   asrwire inspect talk.asrcap
-  asrwire inspect talk.asrcap --json | jq .ledger.first_partial
+  asrwire inspect talk.asrcap --json | jq .ledger.stalls
   asrwire inspect talk.asrcap --plot talk.svg
 """
 _CONVERT = """\
 examples:
   asrwire convert result.json --format srt -o talk.srt
-  asrwire convert body.sse --format all
-  curl -s "$TRANSCRIPTION_URL" | asrwire convert - --format vtt > talk.vtt
+  asrwire convert talk.asrcap --format all
+  curl -s "$TRANSCRIPTION_URL" | asrwire convert - -o a.vtt
 
 FILE is a result file (what a transcription_url answers), a transcript as
-Transcript.to_json writes it, or the body of a response, event stream or JSON.
+Transcript.to_json writes it, a capture, or the body of a response, event stream
+or JSON.
 Other formats are made from these by pysubs2.
 """
 _TASKS = """\
 examples:
-  asrwire tasks submit https://example.com/a.mp3 --model fun-asr
-  asrwire tasks wait TASK_ID && asrwire tasks results TASK_ID -o texts
+  asrwire tasks submit https://example.com/a.mp3 -m fun-asr
+  asrwire tasks wait TASK_ID \\
+      && asrwire tasks results TASK_ID -o texts
 
 The key comes from DASHSCOPE_API_KEY. The service keeps tasks and their results
 for 24 hours. URLs are shown without their queries.
 """
 _SUBMIT = """\
 examples:
-  asrwire tasks submit https://example.com/a.mp3 --model fun-asr
-  asrwire tasks submit https://example.com/a.mp3 --model paraformer-v2 \\
-      --option diarization_enabled=true --option language_hints='["zh", "en"]'
+  asrwire tasks submit https://example.com/a.mp3 -m fun-asr
+  asrwire tasks submit https://example.com/a.mp3 \\
+      --model paraformer-v2 \\
+      --option diarization_enabled=true \\
+      --option language_hints='["zh", "en"]'
 
 Options are those of asrwire.FileOptions; extra={...} is merged last into the
 parameters, for what is newer than this program.
@@ -131,11 +156,15 @@ Files without a result are named on stderr, and the exit code is 1.
 _TRANSCRIBE = """\
 examples:
   asrwire transcribe talk.wav --model fun-asr-realtime
-  asrwire transcribe talk.wav --model fun-asr-realtime -o talk.vtt
-  asrwire transcribe https://example.com/a.mp3 --model fun-asr --format srt
-  asrwire transcribe talk.wav -m fun-asr-realtime --format all -o out
-  ffmpeg -i a.mkv -f wav - | asrwire transcribe - -m fun-asr-realtime -o a.srt
-  asrwire transcribe a.mp3 -m qwen3-asr-flash --json | jq 'select(.final).text'
+  asrwire transcribe talk.wav -m fun-asr-realtime -o a.vtt
+  asrwire transcribe https://example.com/a.mp3 \\
+      --model fun-asr --format srt
+  asrwire transcribe talk.wav \\
+      --model fun-asr-realtime --format all -o out
+  ffmpeg -i a.mkv -f wav - | asrwire transcribe - \\
+      --model fun-asr-realtime -o a.srt
+  asrwire transcribe a.mp3 -m qwen3-asr-flash --json \\
+      | jq 'select(.final).text'
 
 The key comes from DASHSCOPE_API_KEY. Files and stdin travel in the request, up
 to 20 MiB; models of file tasks take URLs. Options are those of
@@ -163,16 +192,30 @@ class _Command(NamedTuple):
     add_to: Callable[[argparse.ArgumentParser], None]
 
 
+class _Formatter(argparse.HelpFormatter):
+    # Prose is wrapped, but not at hyphens, for names have those; examples stay as they are.
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        from textwrap import wrap
+
+        return wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.strip().split("\n\n")
+        return "\n\n".join(
+            part if part.startswith("examples:\n") else "\n".join(self._split_lines(part, width)) for part in parts
+        )
+
+
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """What parses these arguments: of commands that are not among them it only knows the names."""
-    raw = argparse.RawDescriptionHelpFormatter
-    made = argparse.ArgumentParser(
-        prog="asrwire", description="Streaming speech recognition at wire level.", epilog=_MAIN, formatter_class=raw
-    )
+    title = "Streaming speech recognition at wire level."
+    made = argparse.ArgumentParser(prog="asrwire", description=title, epilog=_MAIN, formatter_class=_Formatter)
     made.add_argument("-V", "--version", action="version", version=f"asrwire {__version__}")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (says, description, epilog, add_to) in _COMMANDS.items():
-        command = commands.add_parser(name, help=says, description=description, epilog=epilog, formatter_class=raw)
+        command = commands.add_parser(
+            name, help=says, description=description, epilog=epilog, formatter_class=_Formatter
+        )
         if name in arguments:
             add_to(command)
     return made
@@ -187,6 +230,10 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _out(text: str) -> Path | None:
+    return None if text == "-" else _path(text)
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--fast", action="store_true", help="full speed, plain output")
     command.add_argument(
@@ -195,15 +242,9 @@ def _demo(command: argparse.ArgumentParser) -> None:
 
 
 def _transcribe(command: argparse.ArgumentParser) -> None:
-    _add_call(command, "a file, a URL (http, https, oss, data), or - for stdin")
-    _add_format(command)
-    command.add_argument(
-        "-o", dest="out", type=_path, metavar="PATH", help="file or directory, written while sentences come"
-    )
-    command.add_argument("--json", action="store_true", help="print one JSON object per update")
-    command.add_argument("-q", "--quiet", action="store_true", help="no captions, no progress")
+    _add_call(command)
     _add_service(command)
-    _add_layout(command)
+    _add_stream(command)
 
 
 def _emulate(command: argparse.ArgumentParser) -> None:
@@ -223,7 +264,7 @@ def _emulate(command: argparse.ArgumentParser) -> None:
 
 
 def _record(command: argparse.ArgumentParser) -> None:
-    _add_call(command, "a file, or a URL (http, https, oss, data)")
+    _add_call(command)
     command.add_argument("-o", dest="out", required=True, metavar="FILE.asrcap", help="the capture to write")
     _add_service(command)
 
@@ -233,7 +274,7 @@ def _replay(command: argparse.ArgumentParser) -> None:
     add("file", metavar="FILE", help="a capture or a bare body; -: stdin")
     add("--speed", type=float, metavar="X", help="1: as it came, 4: 4 times faster; default: at once")
     add("--seed", type=int, metavar="N", help="split the body anew, into pieces drawn by this")
-    add("--json", action="store_true", help="print one JSON object per update")
+    _add_stream(command)
 
 
 def _inspect(command: argparse.ArgumentParser) -> None:
@@ -246,9 +287,6 @@ def _inspect(command: argparse.ArgumentParser) -> None:
 def _convert(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="what to read; - is stdin")
     _add_format(command)
-    command.add_argument(
-        "-o", dest="out", type=_path, metavar="PATH", help="file or directory; default: stdout, and for all beside FILE"
-    )
     _add_layout(command)
 
 
@@ -258,16 +296,15 @@ def _tasks(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     def add(name: str, says: str, epilog: str) -> argparse.ArgumentParser:
-        raw = argparse.RawDescriptionHelpFormatter
         title = f"{says.capitalize()}."
-        action = actions.add_parser(name, help=says, description=title, epilog=epilog, formatter_class=raw)
+        action = actions.add_parser(name, help=says, description=title, epilog=epilog, formatter_class=_Formatter)
         action.add_argument("--json", action="store_true", help="print one JSON object per line")
         _add_service(action)
         return action
 
     submit = add("submit", "submit audio files and print the task ids", _SUBMIT)
     submit.add_argument("urls", nargs="+", metavar="URL", help="what the service is to fetch (http, https, oss)")
-    submit.add_argument("--model", required=True, help="such as fun-asr or qwen3-asr-flash-filetrans")
+    submit.add_argument("-m", "--model", required=True, help="such as fun-asr or qwen3-asr-flash-filetrans")
     _add_option(submit)
     get = add("get", "show a task as it is now", _GET)
     wait = add("wait", "wait until tasks are done", _WAIT)
@@ -280,10 +317,25 @@ def _tasks(command: argparse.ArgumentParser) -> None:
     listing.add_argument("--since", metavar="2h", help="submitted in the last s, m or h")
     listing.add_argument("--limit", type=int, metavar="N", help="at most so many")
     results = add("results", "print or write the results of a task that is done", _RESULTS)
-    results.add_argument("--format", choices=FORMATS, help="default: txt, with --json: json")
+    says = f"{', '.join(FORMATS)}; default: txt, with --json: json"
+    results.add_argument("-f", "--format", choices=FORMATS, metavar="FORMAT", help=says)
     results.add_argument("-o", dest="out", type=_path, metavar="DIR", help="one file per audio file into DIR")
     for action in (get, cancel, results):
         action.add_argument("id", metavar="ID", help="a task id")
+
+
+def _batch(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("manifest", metavar="MANIFEST", help="the files; - is stdin")
+    add("-m", "--model", required=True, help="such as fun-asr or qwen3-asr-flash-filetrans")
+    add("--family", help="whose requests to send for a model that is not known")
+    add("--journal", required=True, type=_path, metavar="FILE.db", help="what has been done; made where there is none")
+    add("-o", "--out", required=True, type=_path, metavar="DIR", help="one JSON file per audio file into DIR")
+    add("--rate", type=float, default=5.0, metavar="N", help="submissions a second, at most (default: %(default)s)")
+    add("--resubmit-uncertain", action="store_true", help="send what cannot be told again; it may be billed twice")
+    add("--json", action="store_true", help="print one JSON object per file without result, and one for all")
+    _add_option(command)
+    _add_service(command)
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
@@ -301,9 +353,9 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     _add_service(command)
 
 
-def _add_call(command: argparse.ArgumentParser, audio: str) -> None:
+def _add_call(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("audio", metavar="AUDIO", help=audio)
+    add("audio", metavar="AUDIO", help="a file, a URL (http, https, oss, data), or - for stdin")
     add("-m", "--model", required=True, help="such as fun-asr-realtime or qwen3-asr-flash")
     add("--protocol", choices=("openai", "dashscope"), help="default: what the model offers")
     add("--family", help="whose requests to send for a model that is not known")
@@ -323,12 +375,24 @@ def _add_service(command: argparse.ArgumentParser) -> None:
     add("--workspace", metavar="ID", help="use this workspace's own domain")
 
 
+def _add_stream(command: argparse.ArgumentParser) -> None:
+    # What is made of updates.
+    _add_format(command)
+    command.add_argument("--json", action="store_true", help="print one JSON object per update")
+    command.add_argument("-q", "--quiet", action="store_true", help="no captions, no progress")
+    _add_layout(command)
+
+
 def _add_format(command: argparse.ArgumentParser) -> None:
     from .._transcript import FORMATS
 
     command.add_argument(
         "-f", "--format", "--to", choices=(*FORMATS, "all"), metavar="FORMAT",
         help=f"{', '.join(FORMATS)} or all; default: what the suffix of -o says, or else txt",
+    )  # fmt: skip
+    command.add_argument(
+        "-o", dest="out", type=_out, metavar="PATH",
+        help="a file or a directory; default: stdout, and for all beside the file read",
     )  # fmt: skip
 
 
@@ -381,7 +445,7 @@ _COMMANDS = {
     "replay": _Command(
         "play a capture again",
         "Play a capture through the same code that received it. Captions go to stderr,\n"
-        "the text to stdout (where both are one terminal, the captions are the text).",
+        "results to stdout (where both are one terminal, the captions are it).",
         _REPLAY,
         _replay,
     ),
@@ -402,6 +466,13 @@ _COMMANDS = {
         "Transcribe audio files by URL, as tasks of the service that outlive this\nprogram.",
         _TASKS,
         _tasks,
+    ),
+    "batch": _Command(
+        "transcribe a list of files, each once, whatever happens",
+        "Transcribe the files of a list, in as many tasks as it takes, and write each\n"
+        "result as it is there. Progress goes to stderr, a report to stdout.",
+        _BATCH,
+        _batch,
     ),
     "doctor": _Command(
         "check that everything is here that a call needs",

@@ -78,20 +78,10 @@ class Run:
 
 def run(args: argparse.Namespace) -> int:
     """Play the demo: ``args.fast``, ``args.out``. Returns 0, or 130 where it was interrupted."""
-    try:
-        return _run(Path(args.out), None if args.fast else SPEED)
-    except BrokenPipeError:
-        _terminal.drop_broken_pipes()
-        return 0
-
-
-def _run(out: Path, speed: float | None) -> int:
+    out, speed = args.out, None if args.fast else SPEED
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out):
         pass  # a directory that takes no files says so now, not when all has been played
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # its encoding may be without Chinese
     audio = silence()
     with Emulator(SCRIPT, speed=speed) as emulator:
         pace = "at full speed" if speed is None else f"{speed:g} times as fast as real time"

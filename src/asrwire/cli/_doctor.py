@@ -28,7 +28,7 @@ from ..capture import Capture, Recorder
 from ._answer import Row, answer
 from ._arguments import service
 from ._captions import finished
-from ._terminal import drop_broken_pipes, harmless, set_encodings, takes_control_codes, tell, width
+from ._terminal import harmless, takes_control_codes, tell, width
 
 _NEEDED = ("httpcore", "h11", "anyio", "certifi", "orjson")
 _OPTIONAL = ("httpcore2", "h2", "uvloop", "trio", "trustme", "matplotlib")
@@ -41,15 +41,6 @@ _RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # no clock that is right shows an 
 def run(args: argparse.Namespace) -> int:
     """Look at everything; with ``args.live`` make a call too. Returns 0, 1 where something is wrong, or 130 after
     Ctrl-C; raises what ended the call."""
-    set_encodings()
-    try:
-        return _doctor(args)
-    except BrokenPipeError:
-        drop_broken_pipes()
-        return 0
-
-
-def _doctor(args: argparse.Namespace) -> int:
     rows = [*machine(), *settings(args, os.environ), *connections(os.environ)]
     print("\n".join(["Here", *table(rows)]), flush=True)
     wrong = [row.name for row in rows if row.state == "wrong"]

@@ -30,15 +30,6 @@ _NOTES = (
 
 def run(args: argparse.Namespace) -> int:
     """Say what ``args.file`` holds; draw it into ``args.plot``. Returns 0 whatever became of the recorded stream."""
-    _terminal.set_encodings()
-    try:
-        return _inspect(args)
-    except BrokenPipeError:
-        _terminal.drop_broken_pipes()
-        return 0
-
-
-def _inspect(args: argparse.Namespace) -> int:
     capture = load(args.file)
     replay, trail = capture.replay(), None
     if args.plot is not None:
@@ -57,9 +48,7 @@ def _inspect(args: argparse.Namespace) -> int:
         from ._plot import draw
 
         if not draw(args.plot, trail, capture, ledger):
-            print(
-                "asrwire: no font here has all of the characters; an .svg takes those of its viewer", file=sys.stderr
-            )
+            print("asrwire: no font here has all of the characters; an .svg takes those of its viewer", file=sys.stderr)
     if args.json:
         print(orjson.dumps(_fields(capture, ledger, transcript, error)).decode(), flush=True)
     else:

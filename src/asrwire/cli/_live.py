@@ -17,19 +17,27 @@ Show = Callable[[Update], None]
 
 
 @contextmanager
-def captions(live: bool, first: str = "") -> Iterator[Show]:
-    """What shows an update on stderr. ``live``: the open sentence too, redrawn, where the terminal can; there ``first``
-    is what stands until the first update comes."""
+def captions(live: bool, asking: str = "") -> Iterator[Show]:
+    """What shows an update on stderr.
+
+    ``live``: the open sentence too, redrawn, where the terminal can. ``asking``: the model of a call: there is a line
+    that says so until the first update comes, and the call, which is paid for, goes on where nobody looks any more.
+    """
     drawn = Captions(live and _terminal.takes_control_codes(sys.stderr))
 
     def write(text: str) -> None:
         if text:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except OSError:
+                if not asking:
+                    raise
+                _terminal.drop(sys.stderr)
 
     try:
-        if first:
-            write(drawn.first(first, _terminal.width(sys.stderr)))
+        if asking:
+            write(drawn.first(f"asking {asking} ...", _terminal.width(sys.stderr)))
         yield lambda update: write(drawn.show(update, _terminal.width(sys.stderr)))
     finally:
         write(drawn.end())

@@ -20,24 +20,16 @@ _OPTIONS = frozenset({"extra"}).union(*FAMILIES.values())
 
 def run(args: argparse.Namespace) -> int:
     """Record ``args.audio`` into ``args.out``. Returns 0, or 130 after Ctrl-C; raises what ended the call."""
-    _terminal.set_encodings()
-    try:
-        return _record(args)
-    except BrokenPipeError:
-        _terminal.drop_broken_pipes()
-        return 0
-
-
-def _record(args: argparse.Namespace) -> int:
     given = call(args, _OPTIONS)
+    sound = _terminal.read_stdin() if args.audio == "-" else audio(args.audio)
     with Client(**service(args)) as client:
-        client.stream(audio(args.audio), **given)  # what is wrong is said before there is a file
+        client.stream(sound, **given)  # what is wrong is said before there is a file
         recorder = Recorder(args.out)
         ended = 0
         try:
             with (
-                captions(live=True) as show,
-                client.stream(audio(args.audio), **given, capture=recorder) as stream,
+                captions(live=True, asking=args.model) as show,
+                client.stream(sound, **given, capture=recorder) as stream,
             ):
                 try:
                     for update in stream:

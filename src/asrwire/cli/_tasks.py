@@ -33,19 +33,14 @@ from .._task import Progress, Subtask, Task
 from ..formats import SUBTITLES
 from . import exit_code
 from ._arguments import option, service, stem
-from ._terminal import drop_broken_pipes, harmless, say, set_encodings, takes_control_codes, tell, width
+from ._terminal import harmless, say, takes_control_codes, tell, width
 
 _OPTIONS = {*FileOptions.__optional_keys__, "extra"}
 
 
 def run(args: argparse.Namespace) -> int:
     """Do ``args.action``. Returns the exit code; raises what ends it early."""
-    set_encodings()
-    try:
-        return _ACTIONS[args.action](args)
-    except BrokenPipeError:
-        drop_broken_pipes()
-        return 0
+    return _ACTIONS[args.action](args)
 
 
 # == submit, get, cancel, list =========================================================================================

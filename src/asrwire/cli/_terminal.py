@@ -9,6 +9,8 @@ import os
 import sys
 from typing import TextIO
 
+from .._errors import ConfigError
+
 # What a service sends must not steer the terminal.
 _HARMLESS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 
@@ -45,11 +47,19 @@ def tell(text: str) -> None:
     print("asrwire:", harmless(" ".join(text.split())), file=sys.stderr, flush=True)
 
 
+def read_stdin() -> bytes:
+    """All of stdin. Raises ConfigError."""
+    if sys.stdin is None:
+        raise ConfigError("stdin is closed")
+    return sys.stdin.buffer.read()
+
+
 def set_encodings() -> None:
-    """UTF-8 into pipes and files; in a terminal what its encoding lacks is replaced."""
+    """UTF-8 into pipes and files, unless PYTHONIOENCODING says otherwise; what an encoding lacks is replaced."""
+    said = os.environ.get("PYTHONIOENCODING")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+            stream.reconfigure(encoding=None if said or stream.isatty() else "utf-8", errors="replace")
 
 
 def drop_broken_pipes() -> None:
@@ -58,6 +68,11 @@ def drop_broken_pipes() -> None:
         try:
             stream.flush()
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+            drop(stream)
+
+
+def drop(stream: TextIO) -> None:
+    """Whatever is written to it is lost from now on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -3,12 +3,12 @@
 It answers every synchronous system (Qwen3-ASR-Flash OpenAI-compatible and native, Fun-ASR-Flash, Fun-ASR-Realtime,
 Qwen-Audio-ASR-Flash; streaming and not) and the tasks of the asynchronous ones (submit, query, list, cancel, result
 files on an origin of their own) from a script, and refuses what the services' documents do not allow with an
-``InvalidParameter`` that names the field. Any HTTP client in any language can talk to it::
+``InvalidParameter`` that names the field. Any HTTP client in any language can talk to it:
 
     with Emulator() as emulator:
         client = asrwire.Client("any-key", base_url=emulator.base_url)
 
-and, so that tests see what a client makes of a bad day, what goes wrong is told in advance (`Fault`)::
+and, so that tests see what a client makes of a bad day, what goes wrong is told in advance (`Fault`):
 
     with Emulator(faults=["429:times=1", "cut:at=0-5000,on=stream,p=0.2"]) as emulator:
         emulator.sent[-1].sentences  # what had left when the connection was cut

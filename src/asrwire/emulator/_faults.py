@@ -22,8 +22,6 @@ _SELECTION = {name: Parameter(name, "count", None, 1) for name in ("nth", "times
 class Fault:
     """One fault, its parameters and the requests it meets: a value, to be given to ``Emulator(faults=[...])``.
 
-    ::
-
         Fault("cut", at=1234)                          # every answer is closed at byte 1234 after its head
         Fault("rst", events=3, on="stream", p=0.1)     # one stream in ten is reset after three whole events
         Fault("429", retry_after="2", times=1)         # the first request of all is throttled, the rest is not

@@ -47,11 +47,8 @@ class _Message:
         bodiless = answer.status in (204, 304)
         self._framing = "none" if bodiless else self._choose()
         self._unended = self._framing == "chunked" and "unended" in faults
-        kept_back = (
-            self._unended
-            or ("length" in faults and faults["length"]["by"] > 0)
-            or ("gzip" in faults and faults["gzip"]["cut"] > 0)
-        )
+        self._short = "length" in faults and faults["length"]["by"] > 0
+        kept_back = self._unended or self._short or ("gzip" in faults and faults["gzip"]["cut"] > 0)
         self._events = _marked(answer.events if body and not bodiless else (), kept_back)
 
     def _choose(self) -> str:
@@ -68,12 +65,14 @@ class _Message:
             length = self._measure()
         first = next(self._events, None)
         yield from self._informational()
-        yield from self._head(first, length)
         events = chain([] if first is None else [first], self._events)
         body = self._chunks(events) if self._framing == "chunked" else self._plain(events)
-        if "extra" in self._faults and self._framing != "close":  # nothing comes after the end of a connection
-            body = _followed(body, _FORGED)
-        yield from body
+        message: Iterator[Step] = chain(self._head(first, length), body)
+        # Nothing comes after the end of a connection, and what comes after too few bytes is taken for more of it. What
+        # drips in could come alone after a whole answer: that is the next request's, for all that a client can tell.
+        if "extra" in self._faults and self._framing != "close" and not (self._short or "drip" in self._faults):
+            message = _followed(message, _FORGED)
+        yield from message
         yield from self._close()
 
     def _measure(self) -> int:
@@ -170,7 +169,7 @@ class _Message:
 
     def _close(self) -> Iterator[Step]:
         faults = self._faults
-        if "length" in faults and faults["length"]["by"] > 0:
+        if self._short:
             yield end(faults["length"]["how"])
         if "drop" in faults:
             yield end(faults["drop"]["how"], whole=True)
@@ -195,14 +194,19 @@ def _waited(event: Event) -> Iterator[Step]:
         yield Wait(event.wait)
 
 
-def _followed(steps: Iterator[Step], data: bytes) -> Iterator[Step]:
-    """The steps, and the data in one segment with the last of them: whoever has read the body's end can know of it."""
-    before: Step | None = None
+def _followed(steps: Iterable[Step], data: bytes) -> Iterator[Step]:
+    """The steps, and the data in one segment with the last bytes of them, which are the head's where the body has none:
+    whoever has read the message's end can know of it."""
+    held: list[Step] = []
     for step in steps:
-        if before is not None:
-            yield before
-        before = step
-    yield replace(before, data=before.data + data) if isinstance(before, Piece) else Piece(data)
+        if isinstance(step, Piece) and step.data:
+            yield from held
+            held = []
+        held.append(step)
+    last, *empty = held
+    assert isinstance(last, Piece)
+    yield replace(last, data=last.data + data)
+    yield from empty
 
 
 def _filled(block: bytes, size: int) -> Iterator[Step]:

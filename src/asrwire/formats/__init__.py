@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from .._timeline import join_texts
@@ -48,14 +48,15 @@ def to_srt(source: Source, layout: Layout = LAYOUT) -> str:
     """SubRip subtitles of a `Transcript`, several, or sentences; see `cues`.
 
     Its text has no escapes: ``-->`` is written ``-- >``, braces full-width, and an invisible U+2060 after ``<`` keeps
-    ``<i>`` from being a tag. Raises `NoTimes` where a sentence with text has no begin or no end time.
+    ``<i>`` from being a tag, as one after a last line of digits keeps that from being a number. Raises `NoTimes` where
+    a sentence with text has no begin or no end time.
     """
     return SUBTITLES["srt"].write(source, layout)
 
 
 def to_vtt(source: Source, layout: Layout = LAYOUT) -> str:
     """WebVTT subtitles of a `Transcript`, several, or sentences; see `cues`. A voice span names the speaker where there
-    is one.
+    is one. An invisible U+2060 after a last line of digits keeps that from being a number.
 
     Raises `NoTimes` where a sentence with text has no begin or no end time.
     """
@@ -64,7 +65,7 @@ def to_vtt(source: Source, layout: Layout = LAYOUT) -> str:
 
 def to_ass(source: Source, layout: Layout = LAYOUT) -> str:
     """Advanced SubStation subtitles of a `Transcript`, several, or sentences; see `cues`. Times are rounded to 10 ms;
-    the field Name has the speakers.
+    the field Name has the speakers. From 100 hours on a time has three digits of hours, which pysubs2 does not read.
 
     Its text has no escapes: braces are written full-width, and an invisible U+2060 follows each backslash. Raises
     `NoTimes` where a sentence with text has no begin or no end time.
@@ -99,14 +100,14 @@ class Subtitles:
 
 
 def _srt(number: int, cue: Cue) -> str:
-    text = "\n".join(line.text for line in cue.lines).translate(_BRACES).replace("-->", "-- >")
+    text = "\n".join(line.text for line in _no_number(cue).lines).translate(_BRACES).replace("-->", "-- >")
     text = re.sub(r"<(?=[\s/]*[A-Za-z])", "<" + _JOINER, text)
     blank = "\n" if number > 1 else ""
     return f"{blank}{number}\n{_clock(cue.begin_time, ',')} --> {_clock(cue.end_time, ',')}\n{text}\n"
 
 
 def _vtt(number: int, cue: Cue) -> str:
-    said = [(who, _escape("\n".join(texts))) for who, texts in _by_speaker(cue)]
+    said = [(who, _escape("\n".join(texts))) for who, texts in _by_speaker(_no_number(cue))]
     close = "</v>" if len(said) > 1 else ""
     voices = [text if who is None else f"<v {_escape(name(who))}>{text}{close}" for who, text in said]
     return "\n".join(["", f"{_clock(cue.begin_time, '.')} --> {_clock(cue.end_time, '.')}", *voices, ""])
@@ -130,6 +131,14 @@ SUBTITLES = {
     "ass": Subtitles(_ASS_HEAD, _ass, 10),
     "tsv": Subtitles("start\tend\tspeaker\ttext\n", _tsv),
 }
+
+
+def _no_number(cue: Cue) -> Cue:
+    """The cue; pysubs2 would take a last line of digits for the number of the next one, and drop it."""
+    *lines, last = cue.lines
+    if lines and last.text.isdecimal():
+        return replace(cue, lines=(*lines, last._replace(text=last.text + _JOINER)))
+    return cue
 
 
 def _by_speaker(cue: Cue) -> list[tuple[int | str | None, list[str]]]:

@@ -115,16 +115,18 @@ class Track:
     def __init__(self, layout: Layout, unit: int) -> None:
         self._layout, self._unit = layout, unit
         self._open: Cue | None = None
+        self._begin = 0  # of the cue that was added last: that it shares may have begun before
 
     def takes(self, found: list[Cue]) -> bool:
         """Whether these can still be added."""
-        return self._open is None or not found or found[0].begin_time >= self._open.begin_time
+        return self._open is None or not found or found[0].begin_time >= self._begin
 
     def add(self, found: Iterable[Cue]) -> list[Cue]:
         """The cues that this settles."""
         settled = []
         for cue in found:
             held = self._open
+            self._begin = cue.begin_time
             if held is not None:
                 if cue.begin_time == held.begin_time or cue.begin_time < held.end_time >= cue.end_time:
                     cue = Cue(held.begin_time, max(held.end_time, cue.end_time), held.lines + cue.lines)
@@ -240,7 +242,9 @@ def _end(sentence: Sentence) -> int | None:
 def _cells(sentence: Sentence, speakers: bool, unit: int) -> list[_Cell]:
     text = sentence.text
     spans = zip(sentence.spans(), sentence.words, strict=True)
-    placed = [(*span, word) for span, word in spans if span and span[0] < span[1]]
+    # Some models send words with the space before them: there a line may be broken, it is no part of the word.
+    bare = ((span[1] - len(text[slice(*span)].lstrip()), span[1], word) for span, word in spans if span)
+    placed = [(start, stop, word) for start, stop, word in bare if start < stop]
     inside = {place for start, stop, _ in placed for place in range(start + 1, stop)}
     borders = {start for start, *_ in placed}
     cuts = [i for i in range(1, len(text)) if i not in inside and may_break(text[i - 1], text[i], i in borders)]

@@ -1,4 +1,4 @@
-"""The public names of httpx-sse 0.4 on `asrwire.EventStreamParser`, for responses of httpx and of httpx2::
+"""The public names of httpx-sse 0.4 on `asrwire.EventStreamParser`, for responses of httpx and of httpx2:
 
     from asrwire.integrations.httpx_sse import connect_sse
 
@@ -8,8 +8,9 @@
 
 Names, signatures and exceptions are httpx-sse's. What differs, differs because WHATWG HTML 9.2 says so: streams are
 UTF-8 whatever ``charset`` says, a byte order mark is no text, a block without data is no event, ``retry`` is digits,
-and the media type is compared whole, in any case. Besides, an event over 8 MiB or 65536 lines is an `SSEError`, and
-the headers given to `connect_sse` are left as they were.
+and the media type is compared whole, in any case. Besides, an event over 8 MiB or 65536 lines is an `SSEError`; the
+headers given to `connect_sse` are left as they were, and may be None or pairs too; an `SSEError` that is made, not
+raised by an `EventSource`, is no ``TransportError`` and takes no ``request``.
 """
 
 # Knows: httpx-sse's interface, what it needs of a response and a client. Must not know: httpx or httpx2; neither is

@@ -1,0 +1,159 @@
+# What a batch asks of the service: one submission, one look at a task, one result file, one search.
+#
+# Knows: the conversations they are, what a refusal means for the files. Must not know: the journal, what comes next.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, Protocol
+
+from .. import _codes, _many, _requests, _single
+from .._client import AsyncClient
+from .._errors import ASRWireError, ResultExpired
+from .._files import FileFailed, FileResult
+from .._net._colour import drive_async
+from .._net._fetch import Driver
+from .._talk import Conversation, Service, Talk, exchange, passing
+from .._task import Subtask, Task
+
+
+class Calls(Protocol):
+    """What a batch asks of the service, each once. All raise ASRWireError."""
+
+    async def submit(self, urls: list[str], model: str, parameters: Mapping[str, Any]) -> Task:
+        """Make a task."""
+
+    async def look(self, task: Task) -> Task:
+        """The task as it is now."""
+
+    async def fetch(self, task: Task, subtask: Subtask) -> FileResult | FileFailed:
+        """What became of one file, a result with its ``raw``."""
+
+    async def submitted(self, model: str, since: float) -> list[Task]:
+        """The account's tasks of a model, submitted since then (seconds since 1970)."""
+
+    async def made_of(self, task: Task) -> list[str] | None:
+        """The URLs a finished task was made of, or None: it does not show them."""
+
+
+class ClientCalls:
+    """`Calls` by an `AsyncClient`.
+
+    Args:
+        client: it stays open.
+        family: whose request shape to use for a model not known here.
+    """
+
+    def __init__(self, client: AsyncClient, family: str | None = None) -> None:
+        self._client = client
+        self._family = family
+
+    async def submit(self, urls: list[str], model: str, parameters: Mapping[str, Any]) -> Task:
+        driver = Driver(
+            self._client, _submitting, urls, model=model, family=self._family, options=dict(parameters)
+        )
+        return await drive_async(driver.result())
+
+    async def look(self, task: Task) -> Task:
+        return await drive_async(Driver(self._client, _looking, task).result())
+
+    async def fetch(self, task: Task, subtask: Subtask) -> FileResult | FileFailed:
+        return await drive_async(Driver(self._client, _fetching, task, subtask).result())
+
+    async def submitted(self, model: str, since: float) -> list[Task]:
+        return await drive_async(Driver(self._client, _listing, model, since).result())
+
+    async def made_of(self, task: Task) -> list[str] | None:
+        return await drive_async(Driver(self._client, _showing, task).result())
+
+
+def _submitting(
+    service: Service, urls: list[str], *, model: str, family: str | None, options: dict[str, Any], now: float
+) -> Conversation[Task]:
+    request = _requests.submission(service.endpoints, urls, model=model, family=family, options=options)
+    return _single.making(Talk(service, now), request, urls, model)
+
+
+def _looking(service: Service, task: Task, *, now: float) -> Conversation[Task]:
+    talk, request = Talk(service, now), _requests.task_query(service.endpoints, task.task_id)
+    return exchange(talk, request, lambda body: _single.seen(talk, task, body))
+
+
+def _fetching(service: Service, task: Task, subtask: Subtask, *, now: float) -> Conversation[FileResult | FileFailed]:
+    return _single.outcome(Talk(service, now), task, subtask, keep_raw=True)
+
+
+def _listing(service: Service, model: str, since: float, *, now: float) -> Conversation[list[Task]]:
+    filters = {"model_name": model, "start_time": datetime.fromtimestamp(since, UTC)}
+    found: dict[str, Task] = {}
+    for page in count(1):
+        tasks, last = yield from _many.pages(Talk(service, now), page, 100, filters)
+        found |= {task.task_id: task for task in tasks}
+        if page >= last or not tasks:
+            break
+    return list(found.values())
+
+
+def _showing(service: Service, task: Task, *, now: float) -> Conversation[list[str] | None]:
+    return (yield from _many._made_of(Talk(service, now), task))[1]
+
+
+# == what an error means ===============================================================================================
+
+
+def unanswered(error: ASRWireError) -> bool:
+    """Whether a submission may have been taken all the same."""
+    later = error.kind == "service" and error.sent == "complete" and passing(error)  # it may have failed after that
+    return later or _single._unanswered(error)
+
+
+def passes(error: ASRWireError) -> bool:
+    """Whether a submission that was not taken may be taken later."""
+    return error.retry_safe or passing(error)
+
+
+def refuses(error: ASRWireError) -> bool:
+    """Whether it is the service's answer to these very files."""
+    return error.kind in ("http_status", "service")
+
+
+def concerns_all(error: ASRWireError) -> bool:
+    """Whether what a refusal says would be said of every file: the key, the account, the model, the address."""
+    kind = _codes.kind(error.code, error.http_status)
+    return kind in ("account", "key", "access", "model", "quota") or error.kind in ("config", "tls")
+
+
+def ending(value: FileResult | FileFailed) -> str | None:
+    """The state of a file whose result was asked for; None: ask again later."""
+    error = value.error if isinstance(value, FileFailed) else None
+    if error is None:
+        return "done"
+    if isinstance(error, ResultExpired) or (error.task is not None and error.task.status == "UNKNOWN"):
+        return "expired"
+    whole = error.kind == "decode" and error.phase == "result"  # a whole body that is wrong stays wrong
+    return None if passing(error) and not whole else "failed"
+
+
+def outcomes(task: Task, urls: list[str]) -> dict[str, Subtask | FileFailed]:
+    """For each file of a finished task what is said of it, by URL as submitted."""
+    failure = _single.failure(task) if len(task.subtasks) < 2 else None
+    if failure is not None:
+        told = task.message or (task.subtasks[0].message if task.subtasks else None)
+        return {url: FileFailed(file_url=url, code=failure.code, message=told, error=failure) for url in urls}
+    found: dict[str, Subtask | FileFailed] = {}
+    strangers = []  # the service spells some URLs in another way
+    for subtask in _single.files(task):
+        named = urls[0] if len(urls) == 1 else subtask.file_url
+        if named in urls and named is not None:
+            found.setdefault(named, subtask)
+        else:
+            strangers.append(subtask)
+    missing = [url for url in urls if url not in found]
+    if len(strangers) == len(missing):
+        found |= zip(missing, strangers, strict=True)
+    else:
+        found |= {url: _single.file_failed(task, Subtask(url)) for url in missing}
+    return {url: replace(sub, file_url=url) if isinstance(sub, Subtask) else sub for url, sub in found.items()}

@@ -1,0 +1,548 @@
+# Batches: manifests, the journal, what the machine decides, whole batches beside the emulator's faults, and killed.
+#
+# Knows: asrwire.batch and its parts, the emulator. Must not know: sockets.
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asrwire import AsyncClient, ConfigError, ConnectFailed, HTTPStatusError, read_result
+from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
+from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
+from asrwire.cli import main
+from asrwire.emulator import Emulator, Script
+from benchmarks.batch import simulate
+from tests import batches
+from tests.endurance import until
+from tests.servers import HANG, KEY
+
+FUN, FILETRANS = "fun-asr", "qwen3-asr-flash-filetrans"
+URL = "https://example.com/audio/{}.wav"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "transport" in request.keywords:
+        monkeypatch.setattr("asrwire.batch._machine.FIRST", batches.FIRST)
+
+
+def urls(count: int) -> list[str]:
+    return [URL.format(number) for number in range(count)]
+
+
+# == manifests ========================================================================================================
+
+
+def test_a_line_is_a_url_or_an_object() -> None:
+    lines = [
+        "\ufeffhttps://example.com/a.wav?Signature=x\n",
+        "\n",
+        '  {"url": "oss://bucket/b.wav", "id": "sha256:0b", "channel_id": [0, 1]}\r\n',
+        "https://example.com/a.wav?Signature=x",
+    ]
+    first, second = read_manifest(lines, model=FUN, options={"language_hints": ["en"]})
+    assert (first.url, first.id, first.parameters) == (
+        "https://example.com/a.wav?Signature=x", None, '{"language_hints":["en"]}',
+    )  # fmt: skip
+    assert (second.url, second.id, second.parameters) == (
+        "oss://bucket/b.wav", "sha256:0b", '{"channel_id":[0,1],"language_hints":["en"]}',
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([URL, "/tmp/a.wav"], "urls, line 2: the audio URL must begin with http://, https:// or oss://"),
+        ([URL, "", '{"url": '], "urls, line 3: not JSON"),
+        (['{"id": "a"}'], "urls, line 1: url is missing"),
+        (['{"url": 5}'], "urls, line 1: url is not a string"),
+        ([f'{{"url": "{URL}", "id": ""}}'], "urls, line 1: id is a string that is not empty"),
+        ([f'{{"url": "{URL}", "speed": 2}}'], "urls, line 1: fun-asr has no option 'speed'"),
+        ([f'{{"url": "{URL}", "speaker_count": 1}}'], "urls, line 1: speaker_count"),
+        ([URL, f'{{"url": "{URL}", "id": "x"}}'], "urls, line 2: line 1 has the same URL and is another file"),
+        (
+            [f'{{"url": "{URL}", "id": "x"}}', f'{{"url": "{URL}2", "id": "x", "channel_id": [1]}}'],
+            "urls, line 2: line 1 has the same id and is another file",
+        ),
+        (["", " "], "urls names no file"),
+    ],
+)
+def test_bad_lines_are_refused_by_number(lines: list[str], says: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(says)}"):
+        read_manifest(lines, model=FUN, name="urls")
+
+
+def test_a_model_of_streams_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'fun-asr-realtime' is not known as a file-task model"):
+        read_manifest([URL], model="fun-asr-realtime")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("https://example.com/a/b%20c.wav?Signature=s", r"b_20c\.wav-[0-9a-f]{16}\.json"),
+        ('{"url": "https://e.com/a", "id": "../../etc/passwd"}', r"passwd-[0-9a-f]{16}\.json"),
+        ('{"url": "https://e.com/a", "id": ".."}', r"file-[0-9a-f]{16}\.json"),
+        ('{"url": "https://e.com/a", "id": "会议"}', r"file-[0-9a-f]{16}\.json"),
+        ('{"url": "https://e.com/a", "id": "' + "x" * 300 + '"}', r"x{60}-[0-9a-f]{16}\.json"),
+        ("https://example.com/", r"example\.com-[0-9a-f]{16}\.json"),
+    ],
+)
+def test_names_are_safe(line: str, name: str) -> None:
+    (item,) = read_manifest([line], model=FUN)
+    assert re.fullmatch(name, item.name)
+
+
+def test_names_are_of_the_key() -> None:
+    lines = ["https://a.example/x.wav", "https://b.example/x.wav", '{"url": "https://c.example/x.wav", "id": "x.wav"}']
+    names = [item.name for item in read_manifest(lines, model=FUN)]
+    names += [item.name for item in read_manifest(lines[:1], model=FILETRANS)]
+    names += [item.name for item in read_manifest(lines[:1], model=FUN, options={"channel_id": [1]})]
+    assert len(set(names)) == 5
+    signed = [next(read_manifest([f'{{"url": "{url}", "id": "i"}}'], model=FUN)).key for url in lines[:2]]
+    assert signed[0] == signed[1]
+
+
+# == the journal ======================================================================================================
+
+
+def test_a_journal_is_its_owners_and_open_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with Journal(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with pytest.raises(ConfigError, match=r"another process has the journal .*run\.db open"):
+            Journal(path)
+    with Journal(path) as journal:
+        journal.check()
+
+
+def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE t (x)")
+    (tmp_path / "text").write_text("no database " * 1000)
+    with pytest.raises(ConfigError, match=r"other\.db is not a journal of this version"):
+        Journal(tmp_path / "other.db")
+    with pytest.raises(ConfigError, match="file is not a database"):
+        Journal(tmp_path / "text")
+    with pytest.raises(FileNotFoundError):
+        Journal(tmp_path / "none" / "run.db")
+
+
+def test_files_of_other_parameters_go_into_other_submissions() -> None:
+    lines = [*urls(3), f'{{"url": "{URL.format(7)}", "channel_id": [1]}}', *urls(5)[3:]]
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(lines, model=FUN))
+        sizes = []
+        while (submission := journal.begin(2, 0.0)) is not None:
+            sizes.append((len(submission.files), submission.parameters))
+        journal.check()
+    assert sorted(sizes, key=str) == [(1, {"channel_id": [1]}), (1, {}), (2, {}), (2, {})]
+
+
+def test_a_later_manifest_decides_what_is_submitted_and_urls_may_be_signed_anew() -> None:
+    def line(number: int, signature: str) -> str:
+        return json.dumps({"url": f"https://e.com/{number}?{signature}", "id": f"i{number}"})
+
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest([line(1, "a"), line(2, "a")], model=FUN))
+        sent = journal.begin(1, 0.0)
+        journal.want(read_manifest([line(1, "b"), line(3, "b"), line(2, "b")], model=FUN))
+        left = journal.begin(100, 0.0)
+        assert sent is not None
+        assert left is not None
+        assert sent.urls == ("https://e.com/1?a",)
+        assert left.urls == ("https://e.com/2?b", "https://e.com/3?b")
+        journal.move(left.number, "void")
+        journal.want(read_manifest([line(4, "c")], model=FUN))
+        assert journal.counts() == {"submitting": 1, "pending": 1}
+
+
+# == what the machine decides =========================================================================================
+
+WAIT = Wait(0)
+
+
+def machine(journal: Journal, count: int = 3, per_task: int = 100, **more: Any) -> Machine:
+    journal.want(read_manifest(urls(count), model=FUN))
+    return Machine(journal, per_task, 1000.0, **more)
+
+
+def lose(one: Machine, now: float = 1000.0) -> None:
+    assert one.next(now) == Submit()
+    submission = one.begin(now)
+    assert submission is not None
+    one.unanswered(submission, now)
+
+
+def search(one: Machine, now: float, *found: Candidate) -> Step:
+    step = one.next(now)
+    assert isinstance(step, Search), step
+    one.searched(found, now)
+    return step
+
+
+def candidate(task_id: str = "t", *, at: float = 1000.0, done: bool = True, made_of: int | None = 3) -> Candidate:
+    return Candidate(task_id, FUN, at, done, None if made_of is None else frozenset(urls(made_of)))
+
+
+def test_a_submission_is_in_the_journal_before_it_is_sent(tmp_path: Path) -> None:
+    with Journal(tmp_path / "run.db") as journal:
+        one = machine(journal)
+        assert one.next(1000.0) == Submit()
+        assert one.begin(1000.0) is not None
+    with Journal(tmp_path / "run.db") as journal:  # as after a kill
+        journal.check()
+        assert journal.counts() == {"submitting": 3}
+        assert Machine(journal, 100, 1001.0).counts["uncertain"] == 3
+        journal.check()
+
+
+def test_a_lost_submission_is_found_by_its_files() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        step = search(one, 1005.0, candidate("other", made_of=2), candidate("it"))
+        assert step == Search((FUN,), 100.0)
+        looked = one.next(1005.0)
+        assert isinstance(looked, Look)
+        assert looked.submission.task_id == "it"
+        assert one.counts["submitted"] == 3
+        journal.check()
+
+
+def test_while_a_candidate_is_open_nothing_is_sent_again() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        for now in range(1005, 3000, 5):
+            search(one, now, candidate(done=False, made_of=None))
+            assert isinstance(one.next(now), Wait | Submit)
+            assert one.begin(now) is None
+        search(one, 3000, candidate(made_of=2))  # it was another's
+        assert one.counts["pending"] == 3
+
+
+def test_what_is_in_no_list_is_sent_again_when_it_would_be_in_one() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        search(one, 1059.9)
+        assert one.counts["uncertain"] == 3
+        search(one, 1065.0)
+        assert one.counts["pending"] == 3
+        assert one.next(1065.0) == Submit()
+        assert one.begin(1065.0) is not None
+
+
+def test_a_list_that_was_asked_for_too_early_says_nothing() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        assert isinstance(one.next(1059.0), Search)
+        one.searched([], 1070.0)
+        assert one.counts["uncertain"] == 3
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [candidate(made_of=None)],  # over, and it does not say of what
+        [candidate("a"), candidate("b")],  # which?
+        [candidate(at=1000.0 + 1500, made_of=None)],
+    ],
+)
+def test_what_cannot_be_told_stays_uncertain_and_is_not_waited_for(found: list[Candidate]) -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        search(one, 1100.0, *found)
+        assert one.next(1100.0) == Submit()
+        assert one.begin(1100.0) is None
+        assert one.next(1100.0) is None
+        assert journal.counts() == {"uncertain": 3}
+
+
+@pytest.mark.parametrize("found", [[], [candidate(made_of=None)], [candidate("a"), candidate("b")]])
+def test_resubmit_sends_what_cannot_be_told(found: list[Candidate]) -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal, resubmit=True)
+        lose(one)
+        search(one, 1100.0, *found)
+        assert one.counts["pending"] == 3
+
+
+@pytest.mark.parametrize("at", [1000.0 - 901, 1000.0 + 1501])
+def test_tasks_of_another_time_are_others(at: float) -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        search(one, 1100.0, candidate(at=at, made_of=None))
+        assert one.counts["pending"] == 3
+
+
+def test_after_a_day_a_list_says_nothing() -> None:
+    with Journal(":memory:") as journal:
+        lose(machine(journal))
+        later = Machine(journal, 100, 1000.0 + 24 * 3600)
+        search(later, 1000.0 + 24 * 3600 + 61)
+        assert later.counts["uncertain"] == 3
+        assert later.begin(2000.0) is None
+
+
+def test_submissions_that_fail_are_spaced_out() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        now, pauses = 1000.0, []
+        for _ in range(9):
+            assert one.next(now) == Submit()
+            submission = one.begin(now)
+            assert submission is not None
+            one.not_taken(submission, now, None)
+            step = one.next(now)
+            assert isinstance(step, Wait)
+            pauses.append(step.seconds)
+            now += step.seconds
+        assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+# == a million files, fewer ===========================================================================================
+
+
+@pytest.mark.parametrize(("model", "rate", "bound"), [(FUN, 5.0, 4.0), (FILETRANS, 5.0, 2.0)])
+def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bound: float) -> None:
+    found = simulate(2000 if model == FILETRANS else 20_000, model=model, rate=rate, faults=0.03, seed=1)
+    assert (found.doubled, found.lost) == (0, 0)
+    assert found.states.keys() <= {"done", "failed"}
+    assert found.makespan < bound * found.least
+    assert found.seen["lost"] > 0
+
+
+# == beside the emulator ==============================================================================================
+
+
+def transcribe(emulator: Emulator, folder: Path, count: int, model: str = FUN, **more: Any) -> BatchProgress:
+    async def run() -> BatchProgress:
+        with Journal(folder / "run.db") as journal:
+            async with AsyncClient(KEY, base_url=emulator.base_url) as client:
+                try:
+                    return await transcribe_batch(
+                        read_manifest(urls(count), model=model), journal=journal, out=folder / "out", client=client,
+                        **{"limiter": LocalRateLimiter(1000), "settle": 0.2, **more},
+                    )  # fmt: skip
+                finally:
+                    journal.check()
+
+    return asyncio.run(run())
+
+
+def emulate(*faults: str, **more: Any) -> Emulator:
+    return Emulator(
+        Script.from_texts(["One."]), **{"queue_time": 0, "run_time": 0.05, **more}, faults=faults
+    )
+
+
+def doubled(emulator: Emulator) -> list[str]:
+    made = Counter(url for task in emulator.tasks for url in task.urls)
+    return [url for url, count in made.items() if count > 1]
+
+
+def written(folder: Path) -> set[str | None]:
+    return {read_result(path.read_bytes()).file_url for path in (folder / "out").iterdir()}
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "lost:how=rst,times=2,on=submit", "lost:how=fin,times=2,on=submit", "lost:how=500,times=2,on=submit",
+        "429:times=2,on=submit,retry_after=0", "503:times=1,on=submit", "500:times=1,on=submit", "rst:times=1,on=list",
+        "502:times=3,on=poll", "503:times=2,on=result", "cut:at=20,times=2,on=result",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("model", "count"), [(FUN, 120), (FILETRANS, 4)])
+def test_faults_lose_and_double_nothing(fault: str, model: str, count: int, tmp_path: Path) -> None:
+    with emulate(fault, *(["lost:how=rst,nth=1,on=submit"] if "list" in fault else [])) as emulator:
+        progress = transcribe(emulator, tmp_path, count, model)
+        assert doubled(emulator) == []
+    assert (progress.done, progress.failed, progress.uncertain) == (count, 0, 0)
+    assert written(tmp_path) == set(urls(count))
+
+
+@pytest.mark.transport
+def test_files_that_fail_are_reported_and_not_sent_again(tmp_path: Path) -> None:
+    with emulate(files={URL.format(1): "FILE_404_NOT_FOUND"}) as emulator:
+        for model in (FUN, FILETRANS):
+            (tmp_path / model).mkdir()
+            for _ in range(2):
+                progress = transcribe(emulator, tmp_path / model, 3, model)
+                assert (progress.done, progress.failed) == (2, 1)
+            with Journal(tmp_path / model / "run.db") as journal:
+                assert [(told.url, told.code) for told in journal.told("failed")] == [
+                    (URL.format(1), "FILE_404_NOT_FOUND")
+                ]
+        assert len(emulator.tasks) == 1 + 3
+
+
+@pytest.mark.transport
+def test_a_failed_task_does_not_say_which_file_it_was(tmp_path: Path) -> None:
+    with emulate("lost:how=rst,nth=2,on=submit", files={URL.format(1): "FILE_404_NOT_FOUND"}) as emulator:
+        progress = transcribe(emulator, tmp_path, 3, FILETRANS, limiter=LocalRateLimiter(20))
+        assert (progress.done, progress.uncertain) == (2, 1)
+        assert len(emulator.tasks) == 3
+        progress = transcribe(emulator, tmp_path, 3, FILETRANS)
+        assert (progress.done, progress.uncertain) == (2, 1)
+        assert len(emulator.tasks) == 3
+        progress = transcribe(emulator, tmp_path, 3, FILETRANS, resubmit=True)
+        assert (progress.done, progress.failed, progress.uncertain) == (2, 1, 0)
+        assert len(emulator.tasks) == 4
+
+
+@pytest.mark.transport
+def test_results_that_are_gone_are_expired(tmp_path: Path) -> None:
+    with emulate("404:on=result,times=1") as emulator:
+        progress = transcribe(emulator, tmp_path, 2)
+        assert (progress.done, progress.expired) == (1, 1)
+        assert transcribe(emulator, tmp_path, 2).expired == 1
+        assert len(emulator.tasks) == 1
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize(("fault", "status"), [("401", 401), ("403", 403)])
+def test_a_key_that_is_refused_ends_it_and_nothing_is_lost(fault: str, status: int, tmp_path: Path) -> None:
+    with emulate(f"{fault}:on=submit,times=1") as emulator:
+        with pytest.raises(HTTPStatusError) as raised:
+            transcribe(emulator, tmp_path, 3)
+        assert raised.value.http_status == status
+        assert transcribe(emulator, tmp_path, 3).done == 3
+        assert doubled(emulator) == []
+
+
+@pytest.mark.transport
+def test_where_tasks_may_not_be_listed_it_is_uncertain(tmp_path: Path) -> None:
+    with emulate("lost:how=rst,nth=1,on=submit", "403:on=list") as emulator:
+        progress = transcribe(emulator, tmp_path, 3)
+        assert (progress.done, progress.uncertain, len(emulator.tasks)) == (0, 3, 1)
+
+
+@pytest.mark.transport
+def test_a_refused_parameter_fails_its_files(tmp_path: Path) -> None:
+    with emulate("400:on=submit,times=1") as emulator:
+        progress = transcribe(emulator, tmp_path, 120)
+        assert (progress.done, progress.failed) == (20, 100)
+
+
+@pytest.mark.transport
+def test_a_service_that_is_not_there_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asrwire.batch._run._REFUSALS", 2)
+    with emulate() as emulator:
+        pass
+    with pytest.raises(ConnectFailed):
+        transcribe(emulator, tmp_path, 3)
+    with Journal(tmp_path / "run.db") as journal:
+        assert journal.counts() == {"pending": 3}
+
+
+@pytest.mark.transport
+def test_a_result_that_cannot_be_written_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with emulate() as emulator:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", full)
+            with pytest.raises(OSError, match="No space left"):
+                transcribe(emulator, tmp_path, 3)
+        assert list((tmp_path / "out").iterdir()) == []
+        assert transcribe(emulator, tmp_path, 3).done == 3
+        assert len(emulator.tasks) == 1
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize(("model", "files"), [(FUN, 300), (FILETRANS, 40)])
+def test_a_batch_that_is_killed_goes_on(model: str, files: int, tmp_path: Path) -> None:
+    found = batches.kill(tmp_path, files=files, kills=3, seed=files, model=model, longest=0.5)
+    assert found.doubled == []
+    assert found.states["done"] + found.states["uncertain"] >= files - 1
+    assert found.kills == 3
+
+
+# == the command ======================================================================================================
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    for name in os.environ:
+        if name.startswith("DASHSCOPE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "urls.txt").write_text("\n".join(f"{url}?Signature=secret" for url in urls(3)))
+    return ["batch", "urls.txt", "-m", FUN, "--journal", "run.db", "-o", "out", "--rate", "100"]
+
+
+@pytest.mark.transport
+def test_the_report(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with emulate(files={URL.format(1) + "*": "FILE_404_NOT_FOUND"}) as emulator:
+        assert main([*command, "--base-url", emulator.base_url]) == 1
+        out, err = capsys.readouterr()
+        assert out == (
+            "failed     https://example.com/audio/1.wav  FILE_404_NOT_FOUND\n"
+            "2 of 3 files done, 1 failed; 2 s billed; results in out\n"
+        )
+        assert err == ""
+        assert main([*command, "--base-url", emulator.base_url, "--json"]) == 1
+        failed, whole = map(json.loads, capsys.readouterr().out.splitlines())
+        assert len(emulator.tasks) == 1
+    assert (failed["url"], failed["state"], failed["code"]) == (URL.format(1), "failed", "FILE_404_NOT_FOUND")
+    assert (whole["total"], whole["done"], whole["seconds"]) == (3, 2, 2.0)
+    assert len(list(Path("out").iterdir())) == 2
+
+
+def test_a_bad_line_is_an_error_and_nothing_is_sent(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("urls.txt").write_text("https://example.com/a.wav\nb.wav\n")
+    assert main([*command, "--base-url", "http://127.0.0.1:9/api/v1"]) == 2
+    assert capsys.readouterr().err.startswith("asrwire: urls.txt, line 2: the audio URL must begin with")
+    assert not Path("run.db").exists()
+
+
+@pytest.mark.transport
+def test_a_refused_key_has_its_exit_code(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with emulate("401:on=submit") as emulator:
+        assert main([*command, "--base-url", emulator.base_url]) == 3
+    assert "to go on, run the same command again: run.db has what was done" in capsys.readouterr().err
+
+
+@pytest.mark.transport
+def test_ctrl_c_says_how_to_go_on(command: list[str]) -> None:
+    with emulate(run_time=600) as emulator:
+        arguments = [*command, "--base-url", emulator.base_url]
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "asrwire", *arguments], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with process:
+            try:
+                until(lambda: len(emulator.tasks) == 1 and len(emulator.requests) >= 2, "it never looked")
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=HANG)
+            finally:
+                process.kill()
+        assert (process.returncode, out) == (130, "")
+        assert err == "asrwire: to go on, run the same command again: run.db has what was done\n"
+    with Journal("run.db") as journal:
+        assert journal.counts() == {"submitted": 3}
+        journal.check()
