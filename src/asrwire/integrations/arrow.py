@@ -1,3 +1,9 @@
+# Words and sentences as columns of Arrow.
+#
+# Knows: the columns of words and of sentences, pyarrow. Must not know: files, streams, Parquet's own settings. Words
+# are never looked at one by one: their columns are handed to pyarrow as they are, and what has to be rearranged is
+# rearranged there.
+
 """Words as an Arrow table, for Parquet, pandas, polars, DuckDB and whatever else reads columns; needs pyarrow
 (``pip install "asrwire[arrow]"``).
 
@@ -24,10 +30,6 @@ have `SCHEMA_VERSION` under ``asrwire.schema_version``; it grows when a column c
 Times share the memory of the `WordTimeline` where a transcript has no other rows; text is copied once. No Python object
 is made for a word.
 """
-
-# Knows: the columns of words and of sentences, pyarrow. Must not know: files, streams, Parquet's own settings. Words
-# are never looked at one by one: their columns are handed to pyarrow as they are, and what has to be rearranged is
-# rearranged there.
 
 from __future__ import annotations
 
