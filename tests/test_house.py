@@ -82,7 +82,8 @@ def test_imports_only_go_down(path: Path) -> None:
     name = room(path)
     assert name in PLACE, f"{name} has no floor: give it one in FLOORS"
     for other in imported(path) - {name}:
-        assert PLACE[other] < PLACE[name] or (name, other) in UP, f"{name} (floor {PLACE[name][0]}) imports {other} (floor {PLACE[other][0]})"
+        said = f"{name} (floor {PLACE[name][0]}) imports {other} (floor {PLACE[other][0]})"
+        assert PLACE[other] < PLACE[name] or (name, other) in UP, said
 
 
 def test_the_bytes_floor_knows_only_errors() -> None:

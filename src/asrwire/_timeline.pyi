@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, final, overload
 
-import pyarrow as pa
-
 from ._model import Sentence, Word
 
 NO_TIME: Final = -2147483648
@@ -116,8 +114,8 @@ class WordTimeline(Sequence[Word]):
     def channel(self, channel_id: int) -> WordTimeline:
         """The words of one channel; empty where it has none."""
 
-    def to_arrow(self) -> pa.Table:
-        """The words in the order of time as a table of `asrwire.integrations.arrow`.
+    def to_arrow(self) -> Any:
+        """The words in the order of time as a table of `asrwire.integrations.arrow` (a ``pyarrow.Table``).
 
         ``word`` counts the words of a sentence that are in this timeline. What sentences and the whole have beside
         words is null: `Transcript.to_arrow` knows it. Raises ConfigError: pyarrow is not installed.

@@ -22,7 +22,7 @@ that tables of many files can be put together and go to one Parquet file:
 | `speaker` | string, dictionary | of the word, else of its sentence; a number as its digits |
 | `language`, `emotion` | string, dictionary | of the sentence, else of the transcript |
 | `request_id` | string, dictionary | `Transcript.request_id` |
-| `billed_seconds` | double | `Usage.seconds` of the request: the same in each of its rows, and never to be added up over them |
+| `billed_seconds` | double | `Usage.seconds` of the request, the same in each of its rows: nothing to be added up |
 
 `file`, `word`, `begin_ms`, `end_ms` and all from `speaker` on are null where nothing is known. The schema's metadata
 have `SCHEMA_VERSION` under ``asrwire.schema_version``; it grows when a column changes its meaning or goes.
