@@ -512,6 +512,21 @@ def test_the_report(command: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert len(list(Path("out").iterdir())) == 2
 
 
+@pytest.mark.transport
+def test_all_words_in_one_table(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    import pyarrow.parquet as pq
+
+    with emulate(files={URL.format(1) + "*": "FILE_404_NOT_FOUND"}) as emulator:
+        assert main([*command, "--base-url", emulator.base_url, "--parquet"]) == 1
+    table = pq.read_table("out/words.parquet")
+    assert table.schema.metadata == {b"asrwire.schema_version": b"1"}
+    assert sorted(set(table["file"].to_pylist())) == [URL.format(0), URL.format(2)]
+    words = [word for path in Path("out").glob("*.json") for t in read_result(path.read_bytes()).transcripts
+             for word in t.words]  # fmt: skip
+    assert sorted(table["text"].to_pylist()) == sorted(word.text for word in words)
+    assert not list(Path("out").glob("*.part"))
+
+
 def test_a_bad_line_is_an_error_and_nothing_is_sent(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("urls.txt").write_text("https://example.com/a.wav\nb.wav\n")
     assert main([*command, "--base-url", "http://127.0.0.1:9/api/v1"]) == 2

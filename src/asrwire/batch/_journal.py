@@ -286,6 +286,13 @@ class Journal:
         )
         return (Told(*row) for row in rows)
 
+    def results(self) -> Iterator[tuple[str, str]]:
+        """Of each wanted file that is done, what it is known by and the name of its result."""
+        rows = self._db.execute(
+            "SELECT ifnull(id, url), name FROM files WHERE state = 'done' AND wanted = 1 ORDER BY number"
+        )
+        return iter(rows)
+
     def check(self) -> None:
         """Raises AssertionError where something does not hold that must."""
 

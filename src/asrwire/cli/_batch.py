@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ import orjson
 
 from .._audio import shown_url
 from .._client import AsyncClient
+from .._files import FileResult, read_result
 from .._options import FileOptions
 from ..batch import BatchProgress, Item, Journal, LocalRateLimiter, read_manifest, transcribe_batch
 from ._arguments import option, service
@@ -37,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         text, name = Path(args.manifest).read_text(encoding="utf-8", errors="replace"), args.manifest
     items = read_manifest(text.split("\n"), model=args.model, family=args.family, options=options, name=name)
     limiter = LocalRateLimiter(args.rate)
+    # Asked for before anything is sent: pyarrow may not be there.
+    write_words = import_module("asrwire.integrations.arrow").write_parquet if args.parquet else None
     display = _Display()
     with Journal(args.journal) as journal:
         try:
@@ -46,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
             tell(f"to go on, run the same command again: {args.journal} has what was done")
             raise
         display.end()
+        if write_words is not None:
+            write_words(_results(Path(args.out), journal), Path(args.out) / "words.parquet")
         _report(args, journal, progress)
     return 1 if progress.failed or progress.expired or progress.uncertain or progress.pending else 0
 
@@ -58,6 +65,11 @@ async def _transcribing(
             items, journal=journal, out=args.out, client=client, limiter=limiter, family=args.family,
             resubmit=args.resubmit_uncertain, on_progress=display.show,
         )  # fmt: skip
+
+
+def _results(folder: Path, journal: Journal) -> Iterator[tuple[str, FileResult]]:
+    for known_by, name in journal.results():
+        yield shown_url(known_by) if "://" in known_by else known_by, read_result((folder / name).read_bytes())
 
 
 def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress) -> None:

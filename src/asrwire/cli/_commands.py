@@ -331,6 +331,7 @@ def _batch(command: argparse.ArgumentParser) -> None:
     add("--family", help="whose requests to send for a model that is not known")
     add("--journal", required=True, type=_path, metavar="FILE.db", help="what has been done; made where there is none")
     add("-o", "--out", required=True, type=_path, metavar="DIR", help="one JSON file per audio file into DIR")
+    add("--parquet", action="store_true", help="all words as a table too: DIR/words.parquet")
     add("--rate", type=float, default=5.0, metavar="N", help="submissions a second, at most (default: %(default)s)")
     add("--resubmit-uncertain", action="store_true", help="send what cannot be told again; it may be billed twice")
     add("--json", action="store_true", help="print one JSON object per file without result, and one for all")

@@ -35,7 +35,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import ConfigError
@@ -47,6 +48,7 @@ from .._timeline import NO_TIME, WordColumns, WordTimeline, columns_of
 try:
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 except ImportError:
     raise ConfigError("Arrow tables need pyarrow: pip install 'asrwire[arrow]'") from None
 
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from .._files import FileResult
     from .._transcript import Transcript
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "of_file", "of_timeline", "of_transcript"]
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "of_file", "of_timeline", "of_transcript", "write_parquet"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -80,6 +82,7 @@ SCHEMA: Final = pa.schema(
 )
 """The columns of every table: a ``pyarrow.Schema``."""
 
+_GROUP: Final = 100_000  # rows
 _UNSIGNED: Final = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32()}  # by the bytes of a number
 _SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
@@ -119,6 +122,28 @@ def of_file(result: FileResult, file: str | None = None) -> pa.Table:
         file = without_queries(result.file_url)
     tables = [of_transcript(transcript, file) for transcript in result.transcripts]
     return pa.concat_tables([SCHEMA.empty_table(), *tables]).unify_dictionaries()
+
+
+def write_parquet(results: Iterable[tuple[str, FileResult]], path: Path) -> None:
+    """One Parquet file of the words of many, each with what its column ``file`` is to hold, in row groups of 100,000
+    words or more. It is whole when it is there: until then it has another name. Raises OSError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
+            held: list[pa.Table] = []
+            rows = 0
+            for file, result in results:
+                held.append(of_file(result, file))
+                rows += held[-1].num_rows
+                if rows >= _GROUP:
+                    writer.write_table(pa.concat_tables(held).unify_dictionaries())
+                    held, rows = [], 0
+            if held:
+                writer.write_table(pa.concat_tables(held).unify_dictionaries())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 # -- rows: what differs from word to word ------------------------------------------------------------------------------
