@@ -23,12 +23,14 @@ import pytest
 from asrwire import AsyncClient, ConfigError, ConnectFailed, HTTPStatusError, read_result
 from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
+from asrwire.batch._run import _steady
 from asrwire.cli import main
 from asrwire.emulator import Emulator, Script
 from benchmarks.batch import simulate
 from tests import batches
 from tests.endurance import until
 from tests.servers import HANG, KEY
+from tests.test_batch_rates import Clock
 
 FUN, FILETRANS = "fun-asr", "qwen3-asr-flash-filetrans"
 URL = "https://example.com/audio/{}.wav"
@@ -232,8 +234,84 @@ def test_while_a_candidate_is_open_nothing_is_sent_again() -> None:
             search(one, now, candidate(done=False, made_of=None))
             assert isinstance(one.next(now), Wait | Submit)
             assert one.begin(now) is None
-        search(one, 3000, candidate(made_of=2))  # it was another's
+        search(one, 3000, Candidate("t", FUN, 1000.0, True, frozenset([URL])))  # it was another's
         assert one.counts["pending"] == 3
+
+
+def test_a_task_seen_before_its_own_reply_is_lost_is_still_found() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal, 2, per_task=1)
+        lose(one)
+        assert one.next(1000.5) == Submit()
+        second = one.begin(1000.5)
+        assert second is not None
+        search(one, 1005.0, made := Candidate("it", FUN, 1000.5, True, frozenset(second.urls)))
+        one.unanswered(second, 1040.0)
+        search(one, 1045.0, *([made] if one.unknown("it") else []))
+        assert one.counts["submitted"] == 1
+
+
+def test_the_clock_of_a_run_goes_on_while_the_machine_sleeps_and_never_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, steady = Clock(50_000.0), Clock(1000.0)
+    monkeypatch.setattr("asrwire.batch._run.time.time", wall)
+    monkeypatch.setattr("asrwire.batch._run.time.monotonic", steady)
+    now = _steady()
+    wall.now, steady.now = 50_010.0, 1010.0
+    assert now() == 50_010.0
+    wall.now = 57_210.0  # two hours of sleep, of which the steady clock knows nothing
+    assert now() == 57_210.0
+    wall.now, steady.now = 20_000.0, 1015.0  # somebody sets it back
+    assert now() == 57_215.0
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"https://e.com/\u4f1a.wav", "https://e.com/b%20c.wav"},  # spelled in another way
+        {"https://e.com/%e4%bc%9a.wav", "https://e.com/b c.wav"},
+    ],
+)
+def test_a_lost_submission_is_found_however_its_urls_are_spelled(shown: set[str]) -> None:
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(["https://e.com/%E4%BC%9A.wav", "https://e.com/b%20c.wav"], model=FUN))
+        one = Machine(journal, 100, 1000.0)
+        lose(one)
+        search(one, 1100.0, Candidate("it", FUN, 1000.0, True, frozenset(shown)))
+        assert one.counts["submitted"] == 2
+
+
+def test_what_another_task_has_some_files_of_is_not_sent_again() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        search(one, 1100.0, candidate(made_of=2))
+        assert one.counts["uncertain"] == 3
+
+
+def test_what_has_the_same_url_as_a_submission_under_way_comes_after_it() -> None:
+    with Journal(":memory:") as journal:
+        other = read_manifest([URL], model=FUN, options={"channel_id": [1]})
+        journal.want([*read_manifest([URL], model=FUN), *other])
+        one = Machine(journal, 100, 1000.0)
+        assert one.next(1000.0) == Submit()
+        first = one.begin(1000.0)
+        assert first is not None
+        assert one.next(1000.0) == Submit()
+        assert one.begin(1000.0) is None
+        one.submitted(first, "t", 1001.0)
+        assert one.next(1001.0) == Submit()
+        second = one.begin(1001.0)
+        assert second is not None
+        assert (first.parameters, second.parameters) == ({"channel_id": [1]}, {})
+
+
+def test_what_was_not_taken_and_is_not_wanted_any_more_is_not_counted() -> None:
+    with Journal(":memory:") as journal:
+        lose(machine(journal))
+        journal.want(read_manifest([URL.format(7)], model=FUN))
+        one = Machine(journal, 100, 1100.0)
+        search(one, 1161.0)
+        assert +one.counts == journal.counts() == {"pending": 1}
 
 
 def test_what_is_in_no_list_is_sent_again_when_it_would_be_in_one() -> None:

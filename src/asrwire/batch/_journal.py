@@ -262,6 +262,10 @@ class Journal:
         """Whether a task is one of this journal's."""
         return self._db.execute("SELECT 1 FROM submissions WHERE task_id = ?", (task_id,)).fetchone() is not None
 
+    def unclear(self) -> set[str]:
+        """URLs of submissions that may or may not have been taken."""
+        return {url for (url,) in self._db.execute("SELECT url FROM files WHERE state IN ('submitting', 'uncertain')")}
+
     def counts(self) -> Counter[str]:
         """Files by state: those that are wanted, and those that are open besides."""
         rows = self._db.execute(

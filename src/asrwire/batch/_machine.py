@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 from ._journal import File, Journal, Submission
 
@@ -83,7 +84,7 @@ class Machine:
     Args:
         journal: what is to be done, and what was done before.
         per_task: files in one request.
-        now: seconds since 1970, by a clock that does not jump.
+        now: seconds since 1970, by a clock that never goes back.
         settle: seconds; see `SETTLE`.
         resubmit: what this run cannot tell is sent again, and may be billed twice.
 
@@ -172,13 +173,13 @@ class Machine:
     def not_taken(self, submission: Submission, now: float, pause: float | None) -> None:
         """It was not taken for a reason that passes; the service wants `pause` seconds before the next."""
         self._sent(submission, "void")
-        self._drained = False
         self._back_off(now, pause)
 
     def refused(self, submission: Submission, code: str | None, message: str) -> None:
         """It was not taken, and never will be."""
         self._sending -= 1
         self._journal.refuse(submission.number, code, message)
+        self._drained = False
         self._count(len(submission.files), "submitting", "failed")
 
     def unanswered(self, submission: Submission, now: float) -> None:
@@ -195,6 +196,7 @@ class Machine:
 
     def _move(self, submission: Submission, before: str, state: str, task_id: str | None = None) -> None:
         self._journal.move(submission.number, state, task_id)
+        self._drained = False  # what has the same URLs need not wait any more
         self._count(len(submission.files), before, "pending" if state == "void" else state)
 
     def _back_off(self, now: float, pause: float | None) -> None:
@@ -259,11 +261,12 @@ class Machine:
         begun, self._searching = self._searching, None
         assert begun is not None
         self._search_at = now + min(_LOOK, self._settle)
-        found = [one for one in candidates if self.unknown(one.task_id)]
+        found = [_spelled(one) for one in candidates if self.unknown(one.task_id)]
         for submission in list(self._lost.values()):
             self._decide(submission, found, begun)
-        lost = {url for submission in self._lost.values() for url in submission.urls}
-        self._not_ours |= {one.task_id for one in found if one.urls is not None and not one.urls & lost}
+        # A task may be seen before the reply that it was made, and that reply may be lost yet.
+        ours = {unquote(url) for url in self._journal.unclear()}
+        self._not_ours |= {one.task_id for one in found if one.urls is not None and one.urls.isdisjoint(ours)}
 
     def search_failed(self, now: float, pause: float | None = None, for_good: bool = False) -> None:
         """It could not be searched now, or cannot be with this key."""
@@ -275,15 +278,15 @@ class Machine:
 
     def _decide(self, submission: Submission, found: list[Candidate], now: float) -> None:
         begin, end = submission.begun - SKEW, submission.begun + WINDOW
-        urls = set(submission.urls)
+        urls = {unquote(url) for url in submission.urls}
         possible = [
             one
             for one in found
             if one.model in (None, submission.model)
             and (one.submitted is None or begin <= one.submitted <= end)
-            and (one.urls is None or one.urls == urls)
+            and (one.urls is None or not one.urls.isdisjoint(urls))
         ]
-        showing = [one for one in possible if one.urls is not None]
+        showing = [one for one in possible if one.urls == urls]
         if len(showing) == 1:
             self._found(submission, "submitted", showing[0].task_id)
             self._watch(replace(submission, task_id=showing[0].task_id), now, now)
@@ -304,8 +307,14 @@ class Machine:
         del self._lost[submission.number], self._lost_at[submission.number]
         self._left.discard(submission.number)
         self._move(submission, "uncertain", state, task_id)
-        self._drained = False  # what has the same URLs need not wait any more
+        if state == "void":
+            self.counts = self._journal.counts()  # without what is not wanted any more
 
     def _count(self, number: int, before: str, after: str) -> None:
         self.counts[before] -= number
         self.counts[after] += number
+
+
+def _spelled(candidate: Candidate) -> Candidate:
+    # Some services show a URL with its percent-encoding undone, or done in another way.
+    return candidate if candidate.urls is None else replace(candidate, urls=frozenset(map(unquote, candidate.urls)))

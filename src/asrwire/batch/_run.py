@@ -71,7 +71,7 @@ class Run:
         limiter: of submissions.
         per_task: files in one request.
         settle, resubmit: as `Machine`.
-        clock: seconds since 1970 that do not jump.
+        clock: seconds since 1970 that never go back.
     """
 
     def __init__(
@@ -291,4 +291,10 @@ class Folder:
 
 def _steady() -> Callable[[], float]:
     offset = time.time() - time.monotonic()
-    return lambda: offset + time.monotonic()
+
+    def now() -> float:
+        nonlocal offset
+        offset = max(offset, time.time() - time.monotonic())  # the steady clock stands still while the machine sleeps
+        return offset + time.monotonic()
+
+    return now
