@@ -20,10 +20,22 @@ from typing import Any
 
 import pytest
 
-from asrwire import AsyncClient, ConfigError, ConnectFailed, HTTPStatusError, read_result
+from asrwire import (
+    ASRWireError,
+    AsyncClient,
+    ConfigError,
+    ConnectFailed,
+    FileFailed,
+    HTTPStatusError,
+    LimitExceeded,
+    TaskFailed,
+    TLSFailed,
+    read_result,
+)  # fmt: skip
+from asrwire._task import Subtask, Task
 from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
-from asrwire.batch._run import _steady
+from asrwire.batch._run import Run, _steady
 from asrwire.cli import main
 from asrwire.emulator import Emulator, Script
 from benchmarks.batch import simulate
@@ -521,6 +533,93 @@ def test_a_refused_parameter_fails_its_files(tmp_path: Path) -> None:
     with emulate("400:on=submit,times=1") as emulator:
         progress = transcribe(emulator, tmp_path, 120)
         assert (progress.done, progress.failed) == (20, 100)
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize("status", [301, 404, 405])
+def test_an_address_that_takes_no_tasks_ends_it_and_fails_nothing(status: int, tmp_path: Path) -> None:
+    with emulate(f"{status}:on=submit") as emulator, pytest.raises(HTTPStatusError):
+        transcribe(emulator, tmp_path, 3)
+    with emulate() as emulator:
+        assert transcribe(emulator, tmp_path, 3).done == 3
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize("faults", [("404:on=poll",), ("400:on=poll",)])
+def test_a_task_that_is_not_to_be_asked_for_is_left_to_the_next_run(faults: tuple[str], tmp_path: Path) -> None:
+    with emulate(*faults) as emulator:
+        progress = transcribe(emulator, tmp_path, 3)
+    assert (progress.done, progress.submitted, progress.failed, progress.expired) == (0, 3, 0, 0)
+
+
+@pytest.mark.transport
+def test_another_account_expires_nothing_and_sends_nothing_that_may_have_been_taken(tmp_path: Path) -> None:
+    with emulate("404:on=poll", "lost:how=rst,nth=2,on=submit", "403:on=list") as emulator:
+        progress = transcribe(emulator, tmp_path, 200)
+        assert (progress.submitted, progress.uncertain) == (100, 100)
+    with emulate() as other:
+        progress = transcribe(other, tmp_path, 200)
+        assert (progress.submitted, progress.uncertain, progress.expired) == (100, 100, 0)
+        assert other.tasks == []
+    with Journal(tmp_path / "run.db") as journal:
+        assert "each region and account knows only its own" in str(next(journal.told("submitted")).message)
+
+
+class Answers:
+    """A service of literal answers; a task made of one file."""
+
+    def __init__(self, error: ASRWireError, submitted: ASRWireError | None = None) -> None:
+        self.error = error
+        self.refusal = submitted
+        self.sent = 0
+
+    async def submit(self, urls: list[str], model: str, parameters: object) -> Task:
+        self.sent += 1
+        if self.refusal is not None and self.sent == 1:
+            raise self.refusal
+        return Task("it")
+
+    async def look(self, task: Task) -> Task:
+        return Task("it", "SUCCEEDED", subtasks=(Subtask(task.subtasks[0].file_url, "SUCCEEDED", "https://r.e/"),))
+
+    async def fetch(self, task: Task, subtask: Subtask) -> FileFailed:
+        return FileFailed(file_url=subtask.file_url, error=self.error)
+
+    async def submitted(self, model: str, since: float) -> list[Task]:
+        raise AssertionError
+
+    async def made_of(self, task: Task) -> list[str] | None:
+        raise AssertionError
+
+
+def driven(journal: Journal, calls: Answers) -> Run:
+    journal.want(read_manifest([URL], model=FUN))
+    return Run(journal, calls, lambda file, result: None, LocalRateLimiter(1000), per_task=100)
+
+
+@pytest.mark.transport
+def test_a_result_that_this_machine_cannot_fetch_is_not_failed() -> None:
+    with Journal(":memory:") as journal:
+        with pytest.raises(TLSFailed):
+            asyncio.run(driven(journal, Answers(TLSFailed("certificate has expired"))).run())
+        assert journal.counts() == {"submitted": 1}
+        run = driven(journal, Answers(LimitExceeded("result_size", phase="body")))
+        asyncio.run(run.run())
+        assert run.progress().submitted == 1
+        assert [told.message for told in journal.told("submitted")] == ["result_size"]
+        asyncio.run(driven(journal, Answers(TaskFailed("it has failed"))).run())
+        assert journal.counts() == {"failed": 1}
+        journal.check()
+
+
+@pytest.mark.transport
+def test_a_quota_that_is_a_rate_is_waited_for() -> None:
+    code = "Throttling.AllocationQuota"
+    rate = HTTPStatusError("TPM", http_status=429, code=code, sent="complete", retry_safe=True, retry_after=0.0)
+    with Journal(":memory:") as journal:
+        calls = Answers(TaskFailed("it has failed"), rate)
+        asyncio.run(driven(journal, calls).run())
+        assert (calls.sent, journal.counts()) == (2, {"failed": 1})
 
 
 @pytest.mark.transport

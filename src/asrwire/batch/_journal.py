@@ -228,7 +228,7 @@ class Journal:
             )
 
     def end(self, file: int, state: str, code: str | None = None, message: str | None = None) -> None:
-        """A submitted file is ``done`` (its result is on the disk), ``failed`` or ``expired``."""
+        """A submitted file is ``done`` (its result is on the disk), ``failed``, ``expired``, or stays ``submitted``."""
         with self._transaction() as run:
             run(
                 "UPDATE files SET state = ?, code = ?, message = ? WHERE number = ? AND state = 'submitted'",

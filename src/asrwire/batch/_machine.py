@@ -113,6 +113,7 @@ class Machine:
         self._lost_at: dict[int, float] = {}  # when this run first knew of it
         self._left: set[int] = set()  # of these: what this run cannot tell
         self._not_ours: set[str] = set()
+        self._elsewhere = False
         self._sending = 0
         self._drained = False
         self._submit_at = now
@@ -221,7 +222,8 @@ class Machine:
         heappush(self._due, (now + max(interval, min(pause or 0.0, 600.0)), number))
 
     def ended(self, file: File, state: str, code: str | None = None, message: str | None = None) -> None:
-        """One file of a task is ``done`` (its result is on the disk), ``failed`` or ``expired``."""
+        """One file of a task is ``done`` (its result is on the disk), ``failed``, ``expired``, or still ``submitted``:
+        it is not to be had now, for this reason."""
         self._journal.end(file.number, state, code, message)
         self._count(1, "submitted", state)
 
@@ -238,6 +240,13 @@ class Machine:
             self._typical = age
         else:
             self._typical += 0.03 * ((age - self._typical) if looks else -self._typical)
+
+    def not_now(self, submission: Submission, elsewhere: bool = False) -> None:
+        """What is left of a task is not to be had in this run; ``elsewhere``: the account asked does not know it."""
+        number = submission.number
+        self._looking -= 1
+        self._elsewhere = self._elsewhere or elsewhere
+        del self._open[number], self._ages[number], self._looks[number]
 
     def kept(self, submission: Submission, ended: Iterable[int]) -> Submission:
         """The submission without the files that have ended."""
@@ -278,7 +287,7 @@ class Machine:
 
     def _decide(self, submission: Submission, found: list[Candidate], now: float) -> None:
         begin, end = submission.begun - SKEW, submission.begun + WINDOW
-        urls = {unquote(url) for url in submission.urls}
+        urls = frozenset(map(unquote, submission.urls))
         possible = [
             one
             for one in found
@@ -290,7 +299,7 @@ class Machine:
         if len(showing) == 1:
             self._found(submission, "submitted", showing[0].task_id)
             self._watch(replace(submission, task_id=showing[0].task_id), now, now)
-        elif now > submission.begun + KEPT - SKEW:  # a list that does not show it says nothing any more
+        elif now > submission.begun + KEPT - SKEW or self._elsewhere:  # a list that does not show it says nothing
             self._leave(submission)
         elif not possible and now >= self._lost_at[submission.number] + self._settle:
             self._found(submission, "void")

@@ -24,7 +24,7 @@ from .._task import Subtask, Task
 from . import _calls
 from ._calls import Calls
 from ._journal import File, Journal, Submission
-from ._machine import SETTLE, Candidate, Look, Machine, Search, Submit, Wait
+from ._machine import KEPT, SETTLE, Candidate, Look, Machine, Search, Submit, Wait
 from ._rates import RateLimiter
 
 _REFUSALS: Final = 10  # in a row that end a run: the service is down, or not there
@@ -182,7 +182,7 @@ class Run:
         machine, now = self._machine, self._clock()
         if _calls.unanswered(error):
             machine.unanswered(submission, now)
-        elif _calls.concerns_all(error):
+        elif _calls.concerns_all(error) or _calls.nothing_there(error):
             machine.not_taken(submission, now, None)
             raise error
         elif _calls.passes(error):
@@ -205,27 +205,34 @@ class Run:
         except ASRWireError as error:
             if _calls.concerns_all(error):
                 raise
-            machine.again(submission, self._clock(), error.retry_after)
+            if passing(error):
+                machine.again(submission, self._clock(), error.retry_after)
+            else:
+                for file in submission.files:
+                    machine.ended(file, "submitted", error.code, _decode.shown(str(error)))
+                machine.not_now(submission)
             return
         if not task.done:
             machine.again(submission, self._clock())
             return
         told = _calls.outcomes(task, urls)
-        gate, ended = asyncio.Semaphore(_FETCHES), list[int]()
+        young = self._clock() < submission.begun + KEPT
+        gate, ended, not_now = asyncio.Semaphore(_FETCHES), list[int](), list[int]()
 
         async def one(file: File) -> None:
             async with gate:
                 said = told[file.url]
                 value = said if isinstance(said, FileFailed) else await self._calls.fetch(task, said)
-                if (state := _calls.ending(value)) is None:
+                if (state := _calls.ending(value, young)) is None:
                     return
                 if isinstance(value, FileResult):
                     self._write(file, value)
                     machine.ended(file, state)
                 else:
-                    why = value.message or str(value.error or "")
-                    machine.ended(file, state, value.code, _decode.shown(why))
-                ended.append(file.number)
+                    if value.error is not None and value.error.kind in ("config", "tls"):  # this machine's fault
+                        raise value.error
+                    machine.ended(file, state, value.code, _decode.shown(value.message or str(value.error or "")))
+                (not_now if state == "submitted" else ended).append(file.number)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,6 +242,8 @@ class Run:
             raise errors.exceptions[0] from None
         if len(ended) == len(submission.files):
             machine.over(submission, task.usage.seconds if task.usage else None, self._clock())
+        elif len(ended) + len(not_now) == len(submission.files):
+            machine.not_now(submission, _calls.elsewhere(task))
         else:
             machine.again(machine.kept(submission, ended), self._clock())
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         display.end()
         _report(args, journal, progress)
-    return 1 if progress.failed or progress.expired or progress.uncertain or progress.pending else 0
+    return 0 if progress.done == progress.total else 1
 
 
 async def _transcribing(
@@ -61,7 +61,7 @@ async def _transcribing(
 
 
 def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress) -> None:
-    for told in journal.told(*_STATES):
+    for told in journal.told(*_STATES, "submitted"):
         fields: dict[str, Any] = {**told._asdict(), "url": shown_url(told.url)}
         if args.json:
             say(orjson.dumps(fields).decode())
@@ -73,7 +73,7 @@ def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress)
         say(orjson.dumps(asdict(progress)).decode())
     else:
         counts = [f"{progress.done} of {progress.total} files done"]
-        counts += [f"{count} {state}" for state in _STATES if (count := getattr(progress, state))]
+        counts += [f"{count} {state}" for state in (*_STATES, "submitted") if (count := getattr(progress, state))]
         say(f"{', '.join(counts)}; {progress.seconds:g} s billed; results in {args.out}")
 
 
