@@ -26,6 +26,7 @@ from asrwire import (
     ConfigError,
     ConnectFailed,
     FileFailed,
+    FileResult,
     HTTPStatusError,
     LimitExceeded,
     TaskFailed,
@@ -34,8 +35,9 @@ from asrwire import (
 )  # fmt: skip
 from asrwire._task import Subtask, Task
 from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
+from asrwire.batch._journal import File
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
-from asrwire.batch._run import Run, _steady
+from asrwire.batch._run import Folder, Run, _steady
 from asrwire.cli import main
 from asrwire.emulator import Emulator, Script
 from benchmarks.batch import simulate
@@ -183,6 +185,60 @@ def test_a_later_manifest_decides_what_is_submitted_and_urls_may_be_signed_anew(
         journal.move(left.number, "void")
         journal.want(read_manifest([line(4, "c")], model=FUN))
         assert journal.counts() == {"submitting": 1, "pending": 1}
+
+
+def test_what_was_not_taken_is_sent_by_the_url_that_was_signed_last() -> None:
+    def signed(signature: str) -> list[str]:
+        return [json.dumps({"url": f"https://e.com/a?{signature}", "id": "a"})]
+
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(signed("old"), model=FUN))
+        lose(Machine(journal, 100, 1000.0))
+        journal.want(read_manifest(signed("new"), model=FUN))
+        one = Machine(journal, 100, 1100.0)
+        assert journal.unclear() == {"https://e.com/a?old"}  # by which it would be found
+        search(one, 1161.0)
+        again = one.begin(1161.0)
+        assert again is not None
+        assert again.urls == ("https://e.com/a?new",)
+
+
+def test_a_full_disk_is_said_and_nothing_is_half_done() -> None:
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(urls(100), model=FUN))
+        (pages,) = journal._rows("PRAGMA page_count")[0]
+        journal._rows(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(ConfigError, match="database or disk is full"):
+            journal.want(read_manifest(urls(10_000), model=FUN))
+        journal._rows("PRAGMA max_page_count = 100000")
+        journal.check()
+        assert journal.counts() == {"pending": 100}
+        assert journal.begin(100, 0.0) is not None
+
+
+def test_a_damaged_journal_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with Journal(path) as journal:
+        journal.want(read_manifest(urls(5000), model=FUN))
+    damaged = bytearray(path.read_bytes())
+    for page in range(6 * 4096, len(damaged), 4096):
+        damaged[page : page + 64] = b"\xff" * 64
+    path.write_bytes(damaged)
+    with pytest.raises(ConfigError, match=r"journal .*run\.db: database disk image is malformed"), Journal(path) as journal:
+        Machine(journal, 100, 1000.0)
+
+
+def test_a_result_is_on_the_disk_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[list[str]] = []
+
+    def fsync(handle: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{handle}")) if sys.platform == "linux" else tmp_path / "out"
+        synced.append([path.name, *sorted(entry.name for entry in (tmp_path / "out").iterdir())])
+
+    folder = Folder(tmp_path / "out")
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder.write(File(1, "key", URL, "a.json"), FileResult(raw=b"{}"))
+    assert synced == [[".a.json.part", ".a.json.part"], ["out", "a.json"]]
 
 
 # == what the machine decides =========================================================================================

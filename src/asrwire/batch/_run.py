@@ -279,6 +279,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.mkdir(parents=True, exist_ok=True)
+        _sync(path.parent)
 
     def write(self, file: File, result: FileResult) -> None:
         """All of it is on the disk under its name when this returns, or nothing is. Raises OSError."""
@@ -292,10 +293,21 @@ class Folder:
                 out.flush()
                 os.fsync(out.fileno())
             part.replace(target)
+            _sync(self._path)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
             raise
+
+
+def _sync(folder: Path) -> None:
+    # A name is on the disk once its folder is. Not every system or network drive can do that.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _steady() -> Callable[[], float]:
