@@ -745,6 +745,17 @@ def test_the_report(command: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert len(list(Path("out").iterdir())) == 2
 
 
+@pytest.mark.transport
+def test_results_in_another_folder_are_said(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with emulate() as emulator:
+        assert main([*command, "--base-url", emulator.base_url]) == 0
+        capsys.readouterr()
+        assert main([*command, "--base-url", emulator.base_url, "-o", "new"]) == 0
+        assert capsys.readouterr().err == (
+            "asrwire: 3 results are not in new: earlier runs wrote them, and they are not written again\n"
+        )
+
+
 def test_a_bad_line_is_an_error_and_nothing_is_sent(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("urls.txt").write_text("https://example.com/a.wav\nb.wav\n")
     assert main([*command, "--base-url", "http://127.0.0.1:9/api/v1"]) == 2

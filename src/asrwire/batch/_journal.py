@@ -296,6 +296,10 @@ class Journal:
         )
         return (Told(*row) for row in rows)
 
+    def names(self) -> set[str]:
+        """What the results of those that are wanted and done are called."""
+        return {name for (name,) in self._rows("SELECT name FROM files WHERE state = 'done' AND wanted = 1")}
+
     def check(self) -> None:
         """Raises AssertionError where something does not hold that must."""
 

@@ -61,6 +61,9 @@ async def _transcribing(
 
 
 def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress) -> None:
+    elsewhere = journal.names() - {path.name for path in Path(args.out).iterdir()}
+    if elsewhere:
+        tell(f"{len(elsewhere)} results are not in {args.out}: earlier runs wrote them, and they are not written again")
     for told in journal.told(*_STATES, "submitted"):
         fields: dict[str, Any] = {**told._asdict(), "url": shown_url(told.url)}
         if args.json:
