@@ -25,16 +25,19 @@ from asrwire import (
     AsyncClient,
     ConfigError,
     ConnectFailed,
+    DecodeError,
     FileFailed,
     FileResult,
     HTTPStatusError,
     LimitExceeded,
+    ResultExpired,
     TaskFailed,
     TLSFailed,
     read_result,
 )  # fmt: skip
 from asrwire._task import Subtask, Task
 from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
+from asrwire.batch._calls import ending, outcomes
 from asrwire.batch._journal import File
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
 from asrwire.batch._run import Folder, Run, _steady
@@ -666,6 +669,32 @@ def test_a_result_that_this_machine_cannot_fetch_is_not_failed() -> None:
         asyncio.run(driven(journal, Answers(TaskFailed("it has failed"))).run())
         assert journal.counts() == {"failed": 1}
         journal.check()
+
+
+@pytest.mark.parametrize(
+    ("error", "young", "state"),
+    [
+        (TaskFailed("", task=Task("t", "UNKNOWN")), True, "submitted"),
+        (TaskFailed("", task=Task("t", "UNKNOWN")), False, "expired"),
+        (ResultExpired("", http_status=403), True, "expired"),
+        (TaskFailed("", task=Task("t", "FAILED")), True, "failed"),
+        (DecodeError("", phase="result"), True, "failed"),
+        (DecodeError("", phase="body"), True, None),
+        (ConnectFailed("", phase="connect"), True, None),
+        (HTTPStatusError("", http_status=503), False, None),
+        (HTTPStatusError("", http_status=400), False, "submitted"),
+    ],
+)
+def test_how_a_file_ends(error: ASRWireError, young: bool, state: str | None) -> None:
+    assert ending(FileFailed(file_url=URL, error=error), young) == state
+
+
+def test_results_are_told_apart_however_their_urls_are_spelled() -> None:
+    sent = ["https://e.com/%E4%BC%9A.wav", "https://e.com/b%20c.wav", "https://e.com/d.wav"]
+    shown = ["https://e.com/d.wav", "https://e.com/b c.wav", "https://e.com/\u4f1a.wav"]
+    task = Task("t", "SUCCEEDED", subtasks=tuple(Subtask(url, "SUCCEEDED", f"https://r.e/{url[-5]}") for url in shown))
+    found = outcomes(task, sent)
+    assert [found[url].transcription_url[-1] for url in sent if isinstance(found[url], Subtask)] == ["\u4f1a", "c", "d"]
 
 
 @pytest.mark.transport

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from .. import _codes, _many, _requests, _single
 from .._client import AsyncClient
@@ -163,10 +164,12 @@ def outcomes(task: Task, urls: list[str]) -> dict[str, Subtask | FileFailed]:
         told = task.message or (task.subtasks[0].message if task.subtasks else None)
         return {url: FileFailed(file_url=url, code=failure.code, message=told, error=failure) for url in urls}
     found: dict[str, Subtask | FileFailed] = {}
-    strangers = []  # the service spells some URLs in another way
+    spelled = {unquote(url): url for url in urls} | {url: url for url in urls}
+    strangers = []  # the service spells some URLs in another way, beyond their percent-encoding
     for subtask in _single.files(task):
-        named = urls[0] if len(urls) == 1 else subtask.file_url
-        if named in urls and named is not None:
+        shown = subtask.file_url or ""
+        named = urls[0] if len(urls) == 1 else spelled.get(shown) or spelled.get(unquote(shown))
+        if named is not None:
             found.setdefault(named, subtask)
         else:
             strangers.append(subtask)
