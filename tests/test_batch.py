@@ -468,6 +468,19 @@ def test_submissions_that_fail_are_spaced_out() -> None:
         assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(0.0, 0.0), (-1.0, 0.0), (600.0, 600.0), (600.1, 600.0), (float("inf"), 600.0)]
+)
+def test_the_longest_pause_that_a_service_may_ask_for(asked: float, seconds: float) -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        assert one.next(1000.0) == Submit()
+        submission = one.begin(1000.0)
+        assert submission is not None
+        one.not_taken(submission, 1000.0, asked)
+        assert one.next(1000.0) == (Wait(seconds) if seconds else Submit())
+
+
 # == a million files, fewer ===========================================================================================
 
 
@@ -478,6 +491,14 @@ def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bo
     assert found.states.keys() <= {"done", "failed"}
     assert found.makespan < bound * found.least
     assert found.seen["lost"] > 0
+
+
+def test_tasks_that_end_before_it_is_known_that_their_replies_were_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.batch.QUEUE", 1.0)
+    monkeypatch.setattr("benchmarks.batch.RUN", 2.0)
+    found = simulate(400, model=FILETRANS, rate=5.0, faults=0.15, seed=3)
+    assert (found.doubled, found.lost) == (0, 0)
+    assert found.states.keys() <= {"done", "failed"}
 
 
 # == beside the emulator ==============================================================================================

@@ -26,6 +26,7 @@ SKEW: Final = 900.0  # seconds by which this machine's clock and the service's m
 WINDOW: Final = 600.0 + SKEW  # seconds after its begin in which a submission may have been taken
 PATIENCE: Final = 3600.0  # seconds to wait for tasks that may be one, in one run
 KEPT: Final = 24 * 3600.0  # seconds that the service keeps tasks
+ASKED: Final = 600.0  # seconds: the longest pause the service may ask for
 _LOOK: Final = 5.0  # seconds between two searches
 
 
@@ -204,7 +205,7 @@ class Machine:
         # What is down is not asked by every file of a batch; each that is lost has to be looked for.
         self.refusals += 1
         grown = min(LONGEST, 0.5 * 2.0 ** min(self.refusals - 1, 10))
-        self._submit_at = max(self._submit_at, now + (grown if pause is None else max(pause, 0.0)))
+        self._submit_at = max(self._submit_at, now + (grown if pause is None else min(max(pause, 0.0), ASKED)))
 
     # == tasks ========================================================================================================
 
@@ -219,7 +220,7 @@ class Machine:
         self._looking -= 1
         interval = min(LONGEST, FIRST * GROWTH ** min(self._looks[number], 20))
         self._looks[number] += 1
-        heappush(self._due, (now + max(interval, min(pause or 0.0, 600.0)), number))
+        heappush(self._due, (now + max(interval, min(pause or 0.0, ASKED)), number))
 
     def ended(self, file: File, state: str, code: str | None = None, message: str | None = None) -> None:
         """One file of a task is ``done`` (its result is on the disk), ``failed``, ``expired``, or still ``submitted``:
@@ -280,7 +281,7 @@ class Machine:
     def search_failed(self, now: float, pause: float | None = None, for_good: bool = False) -> None:
         """It could not be searched now, or cannot be with this key."""
         self._searching = None
-        self._search_at = now + max(_LOOK, min(pause or 0.0, 600.0))
+        self._search_at = now + max(_LOOK, min(pause or 0.0, ASKED))
         for number, submission in list(self._lost.items()):
             if for_good or now > self._lost_at[number] + PATIENCE:
                 self._leave(submission)
