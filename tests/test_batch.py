@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Set
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -261,10 +262,10 @@ def lose(one: Machine, now: float = 1000.0) -> None:
     one.unanswered(submission, now)
 
 
-def search(one: Machine, now: float, *found: Candidate) -> Step:
+def search(one: Machine, now: float, *found: Candidate, shown: Set[str] = frozenset()) -> Step:
     step = one.next(now)
     assert isinstance(step, Search), step
-    one.searched(found, now)
+    one.searched(found, {one.task_id for one in found} | shown, now)
     return step
 
 
@@ -397,12 +398,28 @@ def test_what_is_in_no_list_is_sent_again_when_it_would_be_in_one() -> None:
         assert one.begin(1065.0) is not None
 
 
+def test_a_list_without_the_tasks_it_must_show_proves_nothing() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal, 2, per_task=1)
+        lose(one)
+        assert one.next(1001.0) == Submit()
+        second = one.begin(1001.0)
+        assert second is not None
+        one.submitted(second, "known", 1001.0)
+        assert isinstance(one.next(1062.0), Look)
+        one.not_now(second)
+        search(one, 1062.0)
+        assert one.counts["uncertain"] == 1
+        search(one, 1067.0, shown={"known"})
+        assert one.counts["pending"] == 1
+
+
 def test_a_list_that_was_asked_for_too_early_says_nothing() -> None:
     with Journal(":memory:") as journal:
         one = machine(journal)
         lose(one)
         assert isinstance(one.next(1059.0), Search)
-        one.searched([], 1070.0)
+        one.searched([], set(), 1070.0)
         assert one.counts["uncertain"] == 3
 
 
@@ -643,6 +660,17 @@ def test_another_account_expires_nothing_and_sends_nothing_that_may_have_been_ta
         assert other.tasks == []
     with Journal(tmp_path / "run.db") as journal:
         assert "each region and account knows only its own" in str(next(journal.told("submitted")).message)
+
+
+@pytest.mark.transport
+def test_the_list_of_another_account_sends_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with emulate("lost:how=rst,nth=2,on=submit", "403:on=list") as emulator:
+        progress = transcribe(emulator, tmp_path, 200)
+        assert (progress.done, progress.uncertain) == (100, 100)
+    monkeypatch.setattr("asrwire.batch._machine.PATIENCE", 0.5)
+    with emulate() as other:
+        assert transcribe(other, tmp_path, 200).uncertain == 100
+        assert other.tasks == []
 
 
 class Answers:

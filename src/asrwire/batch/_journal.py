@@ -268,6 +268,11 @@ class Journal:
         """Whether a task is one of this journal's."""
         return bool(self._rows("SELECT 1 FROM submissions WHERE task_id = ?", task_id))
 
+    def tasks(self, model: str, since: float, until: float) -> set[str]:
+        """Ids of the newest tasks of a model that were submitted in this time, 100 at most."""
+        query = "SELECT task_id FROM submissions WHERE model = ? AND task_id IS NOT NULL AND begun BETWEEN ? AND ?"
+        return {task_id for (task_id,) in self._rows(f"{query} ORDER BY number DESC LIMIT 100", model, since, until)}
+
     def unclear(self) -> set[str]:
         """URLs of submissions that may or may not have been taken."""
         return {url for (url,) in self._rows("SELECT sent FROM files WHERE state IN ('submitting', 'uncertain')")}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
@@ -266,14 +266,14 @@ class Machine:
         """Whether a task of the account's may be one that is searched for."""
         return task_id not in self._not_ours and not self._journal.knows(task_id)
 
-    def searched(self, candidates: Iterable[Candidate], now: float) -> None:
-        """What a `Search` has found: tasks that were `unknown`."""
+    def searched(self, candidates: Iterable[Candidate], shown: Set[str], now: float) -> None:
+        """What a `Search` has found: tasks that were `unknown`; ``shown``: the ids of all that the lists show."""
         begun, self._searching = self._searching, None
         assert begun is not None
         self._search_at = now + min(_LOOK, self._settle)
         found = [_spelled(one) for one in candidates if self.unknown(one.task_id)]
         for submission in list(self._lost.values()):
-            self._decide(submission, found, begun)
+            self._decide(submission, found, begun, self._blind(submission, shown, begun))
         # A task may be seen before the reply that it was made, and that reply may be lost yet.
         ours = {unquote(url) for url in self._journal.unclear()}
         self._not_ours |= {one.task_id for one in found if one.urls is not None and one.urls.isdisjoint(ours)}
@@ -286,7 +286,13 @@ class Machine:
             if for_good or now > self._lost_at[number] + PATIENCE:
                 self._leave(submission)
 
-    def _decide(self, submission: Submission, found: list[Candidate], now: float) -> None:
+    def _blind(self, submission: Submission, shown: Set[str], now: float) -> bool:
+        # A list that shows none of the tasks it must show (another account's, or of another time zone) proves nothing.
+        since = max(submission.begun - SKEW / 2, now - KEPT + SKEW)
+        expected = self._journal.tasks(submission.model, since, now - self._settle)
+        return bool(expected) and expected.isdisjoint(shown)
+
+    def _decide(self, submission: Submission, found: list[Candidate], now: float, blind: bool) -> None:
         begin, end = submission.begun - SKEW, submission.begun + WINDOW
         urls = frozenset(map(unquote, submission.urls))
         possible = [
@@ -302,7 +308,7 @@ class Machine:
             self._watch(replace(submission, task_id=showing[0].task_id), now, now)
         elif now > submission.begun + KEPT - SKEW or self._elsewhere:  # a list that does not show it says nothing
             self._leave(submission)
-        elif not possible and now >= self._lost_at[submission.number] + self._settle:
+        elif not (possible or blind) and now >= self._lost_at[submission.number] + self._settle:
             self._found(submission, "void")
         elif (possible and all(one.done for one in possible)) or now > self._lost_at[submission.number] + PATIENCE:
             self._leave(submission)

@@ -248,22 +248,23 @@ class Run:
             machine.again(machine.kept(submission, ended), self._clock())
 
     async def _search(self, search: Search) -> None:
-        candidates = []
+        candidates, shown = [], set[str]()
         try:
             for model in search.models:
                 for task in await self._calls.submitted(model, search.since):
+                    shown.add(task.task_id)
                     if task.status in ("CANCELED", "CANCELLED") or not self._machine.unknown(task.task_id):
                         continue
                     urls = await self._calls.made_of(task) if task.done else None
                     submitted = task.submit_time / 1000 if isinstance(task.submit_time, int) else None
-                    shown = None if urls is None else frozenset(urls)
-                    candidates.append(Candidate(task.task_id, task.model, submitted, task.done, shown))
+                    made_of = None if urls is None else frozenset(urls)
+                    candidates.append(Candidate(task.task_id, task.model, submitted, task.done, made_of))
         except ASRWireError as error:
             if error.http_status == 401:
                 raise
             self._machine.search_failed(self._clock(), error.retry_after, for_good=not passing(error))
             return
-        self._machine.searched(candidates, self._clock())
+        self._machine.searched(candidates, shown, self._clock())
 
 
 # == results on the disk ===============================================================================================
