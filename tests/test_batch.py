@@ -14,21 +14,41 @@ import stat
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Set
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from asrwire import AsyncClient, ConfigError, ConnectFailed, HTTPStatusError, read_result
+from asrwire import (
+    ASRWireError,
+    AsyncClient,
+    ConfigError,
+    ConnectFailed,
+    DecodeError,
+    FileFailed,
+    FileResult,
+    HTTPStatusError,
+    LimitExceeded,
+    ResultExpired,
+    TaskFailed,
+    TLSFailed,
+    read_result,
+)  # fmt: skip
+from asrwire._task import Subtask, Task
 from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
+from asrwire.batch._calls import ending, outcomes
+from asrwire.batch._journal import File
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
+from asrwire.batch._run import Folder, Run, _steady
 from asrwire.cli import main
 from asrwire.emulator import Emulator, Script
 from benchmarks.batch import simulate
 from tests import batches
 from tests.endurance import until
 from tests.servers import HANG, KEY
+from tests.test_batch_rates import Clock
 
 FUN, FILETRANS = "fun-asr", "qwen3-asr-flash-filetrans"
 URL = "https://example.com/audio/{}.wav"
@@ -171,6 +191,60 @@ def test_a_later_manifest_decides_what_is_submitted_and_urls_may_be_signed_anew(
         assert journal.counts() == {"submitting": 1, "pending": 1}
 
 
+def test_what_was_not_taken_is_sent_by_the_url_that_was_signed_last() -> None:
+    def signed(signature: str) -> list[str]:
+        return [json.dumps({"url": f"https://e.com/a?{signature}", "id": "a"})]
+
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(signed("old"), model=FUN))
+        lose(Machine(journal, 100, 1000.0))
+        journal.want(read_manifest(signed("new"), model=FUN))
+        one = Machine(journal, 100, 1100.0)
+        assert journal.unclear() == {"https://e.com/a?old"}  # by which it would be found
+        search(one, 1161.0)
+        again = one.begin(1161.0)
+        assert again is not None
+        assert again.urls == ("https://e.com/a?new",)
+
+
+def test_a_full_disk_is_said_and_nothing_is_half_done() -> None:
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(urls(100), model=FUN))
+        (pages,) = journal._rows("PRAGMA page_count")[0]
+        journal._rows(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(ConfigError, match="database or disk is full"):
+            journal.want(read_manifest(urls(10_000), model=FUN))
+        journal._rows("PRAGMA max_page_count = 100000")
+        journal.check()
+        assert journal.counts() == {"pending": 100}
+        assert journal.begin(100, 0.0) is not None
+
+
+def test_a_damaged_journal_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with Journal(path) as journal:
+        journal.want(read_manifest(urls(5000), model=FUN))
+    damaged = bytearray(path.read_bytes())
+    for page in range(6 * 4096, len(damaged), 4096):
+        damaged[page : page + 64] = b"\xff" * 64
+    path.write_bytes(damaged)
+    with pytest.raises(ConfigError, match=r"run\.db: database disk image is malformed"), Journal(path) as journal:
+        Machine(journal, 100, 1000.0)
+
+
+def test_a_result_is_on_the_disk_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[list[str]] = []
+
+    def fsync(handle: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{handle}")) if sys.platform == "linux" else tmp_path / "out"
+        synced.append([path.name, *sorted(entry.name for entry in (tmp_path / "out").iterdir())])
+
+    folder = Folder(tmp_path / "out")
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder.write(File(1, "key", URL, "a.json"), FileResult(raw=b"{}"))
+    assert synced == [[".a.json.part", ".a.json.part"], ["out", "a.json"]]
+
+
 # == what the machine decides =========================================================================================
 
 WAIT = Wait(0)
@@ -188,10 +262,10 @@ def lose(one: Machine, now: float = 1000.0) -> None:
     one.unanswered(submission, now)
 
 
-def search(one: Machine, now: float, *found: Candidate) -> Step:
+def search(one: Machine, now: float, *found: Candidate, shown: Set[str] = frozenset()) -> Step:
     step = one.next(now)
     assert isinstance(step, Search), step
-    one.searched(found, now)
+    one.searched(found, {one.task_id for one in found} | shown, now)
     return step
 
 
@@ -232,8 +306,84 @@ def test_while_a_candidate_is_open_nothing_is_sent_again() -> None:
             search(one, now, candidate(done=False, made_of=None))
             assert isinstance(one.next(now), Wait | Submit)
             assert one.begin(now) is None
-        search(one, 3000, candidate(made_of=2))  # it was another's
+        search(one, 3000, Candidate("t", FUN, 1000.0, True, frozenset([URL])))  # it was another's
         assert one.counts["pending"] == 3
+
+
+def test_a_task_seen_before_its_own_reply_is_lost_is_still_found() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal, 2, per_task=1)
+        lose(one)
+        assert one.next(1000.5) == Submit()
+        second = one.begin(1000.5)
+        assert second is not None
+        search(one, 1005.0, made := Candidate("it", FUN, 1000.5, True, frozenset(second.urls)))
+        one.unanswered(second, 1040.0)
+        search(one, 1045.0, *([made] if one.unknown("it") else []))
+        assert one.counts["submitted"] == 1
+
+
+def test_the_clock_of_a_run_goes_on_while_the_machine_sleeps_and_never_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, steady = Clock(50_000.0), Clock(1000.0)
+    monkeypatch.setattr("asrwire.batch._run.time.time", wall)
+    monkeypatch.setattr("asrwire.batch._run.time.monotonic", steady)
+    now = _steady()
+    wall.now, steady.now = 50_010.0, 1010.0
+    assert now() == 50_010.0
+    wall.now = 57_210.0  # two hours of sleep, of which the steady clock knows nothing
+    assert now() == 57_210.0
+    wall.now, steady.now = 20_000.0, 1015.0  # somebody sets it back
+    assert now() == 57_215.0
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"https://e.com/\u4f1a.wav", "https://e.com/b%20c.wav"},  # spelled in another way
+        {"https://e.com/%e4%bc%9a.wav", "https://e.com/b c.wav"},
+    ],
+)
+def test_a_lost_submission_is_found_however_its_urls_are_spelled(shown: set[str]) -> None:
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(["https://e.com/%E4%BC%9A.wav", "https://e.com/b%20c.wav"], model=FUN))
+        one = Machine(journal, 100, 1000.0)
+        lose(one)
+        search(one, 1100.0, Candidate("it", FUN, 1000.0, True, frozenset(shown)))
+        assert one.counts["submitted"] == 2
+
+
+def test_what_another_task_has_some_files_of_is_not_sent_again() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        lose(one)
+        search(one, 1100.0, candidate(made_of=2))
+        assert one.counts["uncertain"] == 3
+
+
+def test_what_has_the_same_url_as_a_submission_under_way_comes_after_it() -> None:
+    with Journal(":memory:") as journal:
+        other = read_manifest([URL], model=FUN, options={"channel_id": [1]})
+        journal.want([*read_manifest([URL], model=FUN), *other])
+        one = Machine(journal, 100, 1000.0)
+        assert one.next(1000.0) == Submit()
+        first = one.begin(1000.0)
+        assert first is not None
+        assert one.next(1000.0) == Submit()
+        assert one.begin(1000.0) is None
+        one.submitted(first, "t", 1001.0)
+        assert one.next(1001.0) == Submit()
+        second = one.begin(1001.0)
+        assert second is not None
+        assert (first.parameters, second.parameters) == ({"channel_id": [1]}, {})
+
+
+def test_what_was_not_taken_and_is_not_wanted_any_more_is_not_counted() -> None:
+    with Journal(":memory:") as journal:
+        lose(machine(journal))
+        journal.want(read_manifest([URL.format(7)], model=FUN))
+        one = Machine(journal, 100, 1100.0)
+        search(one, 1161.0)
+        assert +one.counts == journal.counts() == {"pending": 1}
 
 
 def test_what_is_in_no_list_is_sent_again_when_it_would_be_in_one() -> None:
@@ -248,12 +398,28 @@ def test_what_is_in_no_list_is_sent_again_when_it_would_be_in_one() -> None:
         assert one.begin(1065.0) is not None
 
 
+def test_a_list_without_the_tasks_it_must_show_proves_nothing() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal, 2, per_task=1)
+        lose(one)
+        assert one.next(1001.0) == Submit()
+        second = one.begin(1001.0)
+        assert second is not None
+        one.submitted(second, "known", 1001.0)
+        assert isinstance(one.next(1062.0), Look)
+        one.not_now(second)
+        search(one, 1062.0)
+        assert one.counts["uncertain"] == 1
+        search(one, 1067.0, shown={"known"})
+        assert one.counts["pending"] == 1
+
+
 def test_a_list_that_was_asked_for_too_early_says_nothing() -> None:
     with Journal(":memory:") as journal:
         one = machine(journal)
         lose(one)
         assert isinstance(one.next(1059.0), Search)
-        one.searched([], 1070.0)
+        one.searched([], set(), 1070.0)
         assert one.counts["uncertain"] == 3
 
 
@@ -319,6 +485,19 @@ def test_submissions_that_fail_are_spaced_out() -> None:
         assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(0.0, 0.0), (-1.0, 0.0), (600.0, 600.0), (600.1, 600.0), (float("inf"), 600.0)]
+)
+def test_the_longest_pause_that_a_service_may_ask_for(asked: float, seconds: float) -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal)
+        assert one.next(1000.0) == Submit()
+        submission = one.begin(1000.0)
+        assert submission is not None
+        one.not_taken(submission, 1000.0, asked)
+        assert one.next(1000.0) == (Wait(seconds) if seconds else Submit())
+
+
 # == a million files, fewer ===========================================================================================
 
 
@@ -329,6 +508,14 @@ def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bo
     assert found.states.keys() <= {"done", "failed"}
     assert found.makespan < bound * found.least
     assert found.seen["lost"] > 0
+
+
+def test_tasks_that_end_before_it_is_known_that_their_replies_were_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.batch.QUEUE", 1.0)
+    monkeypatch.setattr("benchmarks.batch.RUN", 2.0)
+    found = simulate(400, model=FILETRANS, rate=5.0, faults=0.15, seed=3)
+    assert (found.doubled, found.lost) == (0, 0)
+    assert found.states.keys() <= {"done", "failed"}
 
 
 # == beside the emulator ==============================================================================================
@@ -446,6 +633,130 @@ def test_a_refused_parameter_fails_its_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.transport
+@pytest.mark.parametrize("status", [301, 404, 405])
+def test_an_address_that_takes_no_tasks_ends_it_and_fails_nothing(status: int, tmp_path: Path) -> None:
+    with emulate(f"{status}:on=submit") as emulator, pytest.raises(HTTPStatusError):
+        transcribe(emulator, tmp_path, 3)
+    with emulate() as emulator:
+        assert transcribe(emulator, tmp_path, 3).done == 3
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize("faults", [("404:on=poll",), ("400:on=poll",)])
+def test_a_task_that_is_not_to_be_asked_for_is_left_to_the_next_run(faults: tuple[str], tmp_path: Path) -> None:
+    with emulate(*faults) as emulator:
+        progress = transcribe(emulator, tmp_path, 3)
+    assert (progress.done, progress.submitted, progress.failed, progress.expired) == (0, 3, 0, 0)
+
+
+@pytest.mark.transport
+def test_another_account_expires_nothing_and_sends_nothing_that_may_have_been_taken(tmp_path: Path) -> None:
+    with emulate("404:on=poll", "lost:how=rst,nth=2,on=submit", "403:on=list") as emulator:
+        progress = transcribe(emulator, tmp_path, 200)
+        assert (progress.submitted, progress.uncertain) == (100, 100)
+    with emulate() as other:
+        progress = transcribe(other, tmp_path, 200)
+        assert (progress.submitted, progress.uncertain, progress.expired) == (100, 100, 0)
+        assert other.tasks == []
+    with Journal(tmp_path / "run.db") as journal:
+        assert "each region and account knows only its own" in str(next(journal.told("submitted")).message)
+
+
+@pytest.mark.transport
+def test_the_list_of_another_account_sends_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with emulate("lost:how=rst,nth=2,on=submit", "403:on=list") as emulator:
+        progress = transcribe(emulator, tmp_path, 200)
+        assert (progress.done, progress.uncertain) == (100, 100)
+    monkeypatch.setattr("asrwire.batch._machine.PATIENCE", 0.5)
+    with emulate() as other:
+        assert transcribe(other, tmp_path, 200).uncertain == 100
+        assert other.tasks == []
+
+
+class Answers:
+    """A service of literal answers; a task made of one file."""
+
+    def __init__(self, error: ASRWireError, submitted: ASRWireError | None = None) -> None:
+        self.error = error
+        self.refusal = submitted
+        self.sent = 0
+
+    async def submit(self, urls: list[str], model: str, parameters: object) -> Task:
+        self.sent += 1
+        if self.refusal is not None and self.sent == 1:
+            raise self.refusal
+        return Task("it")
+
+    async def look(self, task: Task) -> Task:
+        return Task("it", "SUCCEEDED", subtasks=(Subtask(task.subtasks[0].file_url, "SUCCEEDED", "https://r.e/"),))
+
+    async def fetch(self, task: Task, subtask: Subtask) -> FileFailed:
+        return FileFailed(file_url=subtask.file_url, error=self.error)
+
+    async def submitted(self, model: str, since: float) -> list[Task]:
+        raise AssertionError
+
+    async def made_of(self, task: Task) -> list[str] | None:
+        raise AssertionError
+
+
+def driven(journal: Journal, calls: Answers) -> Run:
+    journal.want(read_manifest([URL], model=FUN))
+    return Run(journal, calls, lambda file, result: None, LocalRateLimiter(1000), per_task=100)
+
+
+@pytest.mark.transport
+def test_a_result_that_this_machine_cannot_fetch_is_not_failed() -> None:
+    with Journal(":memory:") as journal:
+        with pytest.raises(TLSFailed):
+            asyncio.run(driven(journal, Answers(TLSFailed("certificate has expired"))).run())
+        assert journal.counts() == {"submitted": 1}
+        run = driven(journal, Answers(LimitExceeded("result_size", phase="body")))
+        asyncio.run(run.run())
+        assert run.progress().submitted == 1
+        assert [told.message for told in journal.told("submitted")] == ["result_size"]
+        asyncio.run(driven(journal, Answers(TaskFailed("it has failed"))).run())
+        assert journal.counts() == {"failed": 1}
+        journal.check()
+
+
+@pytest.mark.parametrize(
+    ("error", "young", "state"),
+    [
+        (TaskFailed("", task=Task("t", "UNKNOWN")), True, "submitted"),
+        (TaskFailed("", task=Task("t", "UNKNOWN")), False, "expired"),
+        (ResultExpired("", http_status=403), True, "expired"),
+        (TaskFailed("", task=Task("t", "FAILED")), True, "failed"),
+        (DecodeError("", phase="result"), True, "failed"),
+        (DecodeError("", phase="body"), True, None),
+        (ConnectFailed("", phase="connect"), True, None),
+        (HTTPStatusError("", http_status=503), False, None),
+        (HTTPStatusError("", http_status=400), False, "submitted"),
+    ],
+)
+def test_how_a_file_ends(error: ASRWireError, young: bool, state: str | None) -> None:
+    assert ending(FileFailed(file_url=URL, error=error), young) == state
+
+
+def test_results_are_told_apart_however_their_urls_are_spelled() -> None:
+    sent = ["https://e.com/%E4%BC%9A.wav", "https://e.com/b%20c.wav", "https://e.com/d.wav"]
+    shown = ["https://e.com/d.wav", "https://e.com/b c.wav", "https://e.com/\u4f1a.wav"]
+    task = Task("t", "SUCCEEDED", subtasks=tuple(Subtask(url, "SUCCEEDED", f"https://r.e/{url[-5]}") for url in shown))
+    found = outcomes(task, sent)
+    assert [found[url].transcription_url[-1] for url in sent if isinstance(found[url], Subtask)] == ["\u4f1a", "c", "d"]
+
+
+@pytest.mark.transport
+def test_a_quota_that_is_a_rate_is_waited_for() -> None:
+    code = "Throttling.AllocationQuota"
+    rate = HTTPStatusError("TPM", http_status=429, code=code, sent="complete", retry_safe=True, retry_after=0.0)
+    with Journal(":memory:") as journal:
+        calls = Answers(TaskFailed("it has failed"), rate)
+        asyncio.run(driven(journal, calls).run())
+        assert (calls.sent, journal.counts()) == (2, {"failed": 1})
+
+
+@pytest.mark.transport
 def test_a_service_that_is_not_there_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asrwire.batch._run._REFUSALS", 2)
     with emulate() as emulator:
@@ -525,6 +836,17 @@ def test_all_words_in_one_table(command: list[str], capsys: pytest.CaptureFixtur
              for word in t.words]  # fmt: skip
     assert sorted(table["text"].to_pylist()) == sorted(word.text for word in words)
     assert not list(Path("out").glob("*.part"))
+
+
+@pytest.mark.transport
+def test_results_in_another_folder_are_said(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with emulate() as emulator:
+        assert main([*command, "--base-url", emulator.base_url]) == 0
+        capsys.readouterr()
+        assert main([*command, "--base-url", emulator.base_url, "-o", "new", "--parquet"]) == 0
+        assert capsys.readouterr().err == (
+            "asrwire: 3 results are not in new: earlier runs wrote them, and they are not written again\n"
+        )
 
 
 def test_a_bad_line_is_an_error_and_nothing_is_sent(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -222,6 +224,18 @@ def test_a_file_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is not a database, not even nearly one" * 100)
     with pytest.raises(ConfigError, match="file is not a database"):
         SQLiteRateLimiter(tmp_path / "text", 1)
+
+
+def test_all_may_make_the_file_at_once(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def one(number: int) -> None:
+        together.wait()
+        SQLiteRateLimiter(tmp_path / f"{number}.db", 1)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(100):
+            assert list(pool.map(one, [number] * 8)) == [None] * 8
 
 
 WORKER = """

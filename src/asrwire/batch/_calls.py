@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from .. import _codes, _many, _requests, _single
 from .._client import AsyncClient
-from .._errors import ASRWireError, ResultExpired
+from .._errors import ASRWireError, ResultExpired, TaskFailed
 from .._files import FileFailed, FileResult
 from .._net._colour import drive_async
 from .._net._fetch import Driver
@@ -121,20 +122,39 @@ def refuses(error: ASRWireError) -> bool:
 
 
 def concerns_all(error: ASRWireError) -> bool:
-    """Whether what a refusal says would be said of every file: the key, the account, the model, the address."""
+    """Whether what an error says would be said of every file: the key, the account, the model, this machine's TLS."""
     kind = _codes.kind(error.code, error.http_status)
-    return kind in ("account", "key", "access", "model", "quota") or error.kind in ("config", "tls")
+    used_up = kind == "quota" and not error.retry_safe  # one that is a rate is not
+    return kind in ("account", "key", "access", "model") or used_up or error.kind in ("config", "tls")
 
 
-def ending(value: FileResult | FileFailed) -> str | None:
-    """The state of a file whose result was asked for; None: ask again later."""
+def nothing_there(error: ASRWireError) -> bool:
+    """Whether a refused submission came to an address that takes none."""
+    status = error.http_status or 0
+    return error.kind == "http_status" and (status // 100 == 3 or status in (404, 405))
+
+
+def ending(value: FileResult | FileFailed, young: bool) -> str | None:
+    """The state of a file whose result was asked for, None: ask again later; ``submitted``: not in this run.
+
+    ``young``: the service keeps its task and result yet. A task that is unknown all the same is another account's.
+    """
     error = value.error if isinstance(value, FileFailed) else None
     if error is None:
         return "done"
-    if isinstance(error, ResultExpired) or (error.task is not None and error.task.status == "UNKNOWN"):
+    if elsewhere(error.task):
+        return "submitted" if young else "expired"
+    if isinstance(error, ResultExpired):
         return "expired"
     whole = error.kind == "decode" and error.phase == "result"  # a whole body that is wrong stays wrong
-    return None if passing(error) and not whole else "failed"
+    if isinstance(error, TaskFailed) or whole:
+        return "failed"
+    return None if passing(error) else "submitted"
+
+
+def elsewhere(task: Task | None) -> bool:
+    """Whether the service does not know a task: not any more, or it is of another account or region."""
+    return task is not None and task.status == "UNKNOWN"
 
 
 def outcomes(task: Task, urls: list[str]) -> dict[str, Subtask | FileFailed]:
@@ -144,10 +164,12 @@ def outcomes(task: Task, urls: list[str]) -> dict[str, Subtask | FileFailed]:
         told = task.message or (task.subtasks[0].message if task.subtasks else None)
         return {url: FileFailed(file_url=url, code=failure.code, message=told, error=failure) for url in urls}
     found: dict[str, Subtask | FileFailed] = {}
-    strangers = []  # the service spells some URLs in another way
+    spelled = {unquote(url): url for url in urls} | {url: url for url in urls}
+    strangers = []  # the service spells some URLs in another way, beyond their percent-encoding
     for subtask in _single.files(task):
-        named = urls[0] if len(urls) == 1 else subtask.file_url
-        if named in urls and named is not None:
+        shown = subtask.file_url or ""
+        named = urls[0] if len(urls) == 1 else spelled.get(shown) or spelled.get(unquote(shown))
+        if named is not None:
             found.setdefault(named, subtask)
         else:
             strangers.append(subtask)

@@ -38,6 +38,7 @@ CREATE TABLE files (
     number INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
     url TEXT NOT NULL,
+    sent TEXT,
     id TEXT,
     model TEXT NOT NULL,
     parameters TEXT NOT NULL,
@@ -48,23 +49,24 @@ CREATE TABLE files (
     submission INTEGER REFERENCES submissions,
     code TEXT,
     message TEXT,
-    CHECK (submission IS NOT NULL OR state IN ('pending', 'failed'))
+    CHECK (submission IS NOT NULL OR state IN ('pending', 'failed')),
+    CHECK (sent IS NOT NULL OR state = 'pending')
 );
 CREATE INDEX files_next ON files (state, wanted, model, parameters, number);
-CREATE INDEX files_open ON files (url) WHERE state IN ('submitting', 'uncertain');
+CREATE INDEX files_open ON files (sent) WHERE state IN ('submitting', 'uncertain');
 CREATE INDEX files_submission ON files (submission);
 """
 
 _NEXT: Final = """
 SELECT number, key, url, name, model, parameters FROM files
 WHERE state = 'pending' AND wanted = 1 AND url NOT IN
-    (SELECT url FROM files WHERE state IN ('submitting', 'uncertain'))
+    (SELECT sent FROM files WHERE state IN ('submitting', 'uncertain'))
 ORDER BY model, parameters, number LIMIT ?
 """
 
 
 class File(NamedTuple):
-    """A file of a submission."""
+    """A file of a submission, ``url`` as it was sent."""
 
     number: int
     key: str
@@ -166,10 +168,14 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db.execute
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:  # a full disk, for one, has ended it by itself
+                    self._db.execute("ROLLBACK")
+
+    def _rows(self, query: str, *arguments: object) -> list[Any]:
+        with self._explained():
+            return self._db.execute(query, arguments).fetchall()
 
     # == what changes it ==============================================================================================
 
@@ -179,8 +185,8 @@ class Journal:
             run("UPDATE files SET wanted = 0 WHERE wanted = 1")
             self._db.executemany(
                 "INSERT INTO files (key, url, id, model, parameters, name, wanted, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, 1, 'pending') ON CONFLICT (key) DO UPDATE SET wanted = 1,"
-                " url = CASE WHEN state = 'pending' THEN excluded.url ELSE url END",
+                " VALUES (?, ?, ?, ?, ?, ?, 1, 'pending') ON CONFLICT (key)"
+                " DO UPDATE SET wanted = 1, url = excluded.url",
                 ((item.key, item.url, item.id, item.model, item.parameters, item.name) for item in items),
             )
 
@@ -199,7 +205,8 @@ class Journal:
             ).lastrowid
             assert number is not None
             self._db.executemany(
-                "UPDATE files SET state = 'submitting', submission = ?, code = NULL, message = NULL WHERE number = ?",
+                "UPDATE files SET state = 'submitting', submission = ?, sent = url, code = NULL, message = NULL"
+                " WHERE number = ?",
                 ((number, file.number) for file in found),
             )
         return Submission(number, model, orjson.loads(parameters), tuple(file.url for file in found), found, now)
@@ -228,7 +235,7 @@ class Journal:
             )
 
     def end(self, file: int, state: str, code: str | None = None, message: str | None = None) -> None:
-        """A submitted file is ``done`` (its result is on the disk), ``failed`` or ``expired``."""
+        """A submitted file is ``done`` (its result is on the disk), ``failed``, ``expired``, or stays ``submitted``."""
         with self._transaction() as run:
             run(
                 "UPDATE files SET state = ?, code = ?, message = ? WHERE number = ? AND state = 'submitted'",
@@ -245,14 +252,13 @@ class Journal:
     def submissions(self, state: str) -> list[Submission]:
         """All that are in this state, the oldest first."""
         found = []
-        rows = self._db.execute(
-            "SELECT number, model, begun, task_id FROM submissions WHERE state = ? ORDER BY number", (state,)
-        )
-        for number, model, begun, task_id in rows.fetchall():
-            files = self._db.execute(
-                "SELECT number, key, url, name, parameters, state FROM files WHERE submission = ? ORDER BY number",
-                (number,),
-            ).fetchall()
+        for number, model, begun, task_id in self._rows(
+            "SELECT number, model, begun, task_id FROM submissions WHERE state = ? ORDER BY number", state
+        ):
+            files = self._rows(
+                "SELECT number, key, sent, name, parameters, state FROM files WHERE submission = ? ORDER BY number",
+                number,
+            )
             parameters, urls = orjson.loads(files[0][4]), tuple(row[2] for row in files)
             left = tuple(File(*row[:4]) for row in files if row[5] == state)
             found.append(Submission(number, model, parameters, urls, left, begun, task_id))
@@ -260,38 +266,46 @@ class Journal:
 
     def knows(self, task_id: str) -> bool:
         """Whether a task is one of this journal's."""
-        return self._db.execute("SELECT 1 FROM submissions WHERE task_id = ?", (task_id,)).fetchone() is not None
+        return bool(self._rows("SELECT 1 FROM submissions WHERE task_id = ?", task_id))
+
+    def tasks(self, model: str, since: float, until: float) -> set[str]:
+        """Ids of the newest tasks of a model that were submitted in this time, 100 at most."""
+        query = "SELECT task_id FROM submissions WHERE model = ? AND task_id IS NOT NULL AND begun BETWEEN ? AND ?"
+        return {task_id for (task_id,) in self._rows(f"{query} ORDER BY number DESC LIMIT 100", model, since, until)}
+
+    def unclear(self) -> set[str]:
+        """URLs of submissions that may or may not have been taken."""
+        return {url for (url,) in self._rows("SELECT sent FROM files WHERE state IN ('submitting', 'uncertain')")}
 
     def counts(self) -> Counter[str]:
         """Files by state: those that are wanted, and those that are open besides."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT state, count(*) FROM files"
             " WHERE wanted = 1 OR state IN ('submitting', 'submitted', 'uncertain') GROUP BY state"
         )
-        return Counter(dict(rows.fetchall()))
+        return Counter(dict(rows))
 
     def seconds(self) -> float:
         """Seconds billed, as far as the service said."""
-        found: float = self._db.execute("SELECT total(seconds) FROM submissions").fetchone()[0]
+        found: float = self._rows("SELECT total(seconds) FROM submissions")[0][0]
         return found
 
     def told(self, *states: str) -> Iterator[Told]:
         """The files in these states: those that are wanted, and those that are open besides."""
         marks = ", ".join("?" * len(states))
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT url, id, files.state, code, message, task_id FROM files"
             f" LEFT JOIN submissions ON submissions.number = submission WHERE files.state IN ({marks})"
             " AND (wanted = 1 OR files.state IN ('submitting', 'submitted', 'uncertain')) ORDER BY files.number",
-            states,
+            *states,
         )
         return (Told(*row) for row in rows)
 
     def results(self) -> Iterator[tuple[str, str]]:
         """Of each wanted file that is done, what it is known by and the name of its result."""
-        rows = self._db.execute(
+        yield from self._rows(
             "SELECT ifnull(id, url), name FROM files WHERE state = 'done' AND wanted = 1 ORDER BY number"
         )
-        return iter(rows)
 
     def check(self) -> None:
         """Raises AssertionError where something does not hold that must."""

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 from ._journal import File, Journal, Submission
 
@@ -25,6 +26,7 @@ SKEW: Final = 900.0  # seconds by which this machine's clock and the service's m
 WINDOW: Final = 600.0 + SKEW  # seconds after its begin in which a submission may have been taken
 PATIENCE: Final = 3600.0  # seconds to wait for tasks that may be one, in one run
 KEPT: Final = 24 * 3600.0  # seconds that the service keeps tasks
+ASKED: Final = 600.0  # seconds: the longest pause the service may ask for
 _LOOK: Final = 5.0  # seconds between two searches
 
 
@@ -83,7 +85,7 @@ class Machine:
     Args:
         journal: what is to be done, and what was done before.
         per_task: files in one request.
-        now: seconds since 1970, by a clock that does not jump.
+        now: seconds since 1970, by a clock that never goes back.
         settle: seconds; see `SETTLE`.
         resubmit: what this run cannot tell is sent again, and may be billed twice.
 
@@ -112,6 +114,7 @@ class Machine:
         self._lost_at: dict[int, float] = {}  # when this run first knew of it
         self._left: set[int] = set()  # of these: what this run cannot tell
         self._not_ours: set[str] = set()
+        self._elsewhere = False
         self._sending = 0
         self._drained = False
         self._submit_at = now
@@ -172,13 +175,13 @@ class Machine:
     def not_taken(self, submission: Submission, now: float, pause: float | None) -> None:
         """It was not taken for a reason that passes; the service wants `pause` seconds before the next."""
         self._sent(submission, "void")
-        self._drained = False
         self._back_off(now, pause)
 
     def refused(self, submission: Submission, code: str | None, message: str) -> None:
         """It was not taken, and never will be."""
         self._sending -= 1
         self._journal.refuse(submission.number, code, message)
+        self._drained = False
         self._count(len(submission.files), "submitting", "failed")
 
     def unanswered(self, submission: Submission, now: float) -> None:
@@ -195,13 +198,14 @@ class Machine:
 
     def _move(self, submission: Submission, before: str, state: str, task_id: str | None = None) -> None:
         self._journal.move(submission.number, state, task_id)
+        self._drained = False  # what has the same URLs need not wait any more
         self._count(len(submission.files), before, "pending" if state == "void" else state)
 
     def _back_off(self, now: float, pause: float | None) -> None:
         # What is down is not asked by every file of a batch; each that is lost has to be looked for.
         self.refusals += 1
         grown = min(LONGEST, 0.5 * 2.0 ** min(self.refusals - 1, 10))
-        self._submit_at = max(self._submit_at, now + (grown if pause is None else max(pause, 0.0)))
+        self._submit_at = max(self._submit_at, now + (grown if pause is None else min(max(pause, 0.0), ASKED)))
 
     # == tasks ========================================================================================================
 
@@ -216,10 +220,11 @@ class Machine:
         self._looking -= 1
         interval = min(LONGEST, FIRST * GROWTH ** min(self._looks[number], 20))
         self._looks[number] += 1
-        heappush(self._due, (now + max(interval, min(pause or 0.0, 600.0)), number))
+        heappush(self._due, (now + max(interval, min(pause or 0.0, ASKED)), number))
 
     def ended(self, file: File, state: str, code: str | None = None, message: str | None = None) -> None:
-        """One file of a task is ``done`` (its result is on the disk), ``failed`` or ``expired``."""
+        """One file of a task is ``done`` (its result is on the disk), ``failed``, ``expired``, or still ``submitted``:
+        it is not to be had now, for this reason."""
         self._journal.end(file.number, state, code, message)
         self._count(1, "submitted", state)
 
@@ -236,6 +241,13 @@ class Machine:
             self._typical = age
         else:
             self._typical += 0.03 * ((age - self._typical) if looks else -self._typical)
+
+    def not_now(self, submission: Submission, elsewhere: bool = False) -> None:
+        """What is left of a task is not to be had in this run; ``elsewhere``: the account asked does not know it."""
+        number = submission.number
+        self._looking -= 1
+        self._elsewhere = self._elsewhere or elsewhere
+        del self._open[number], self._ages[number], self._looks[number]
 
     def kept(self, submission: Submission, ended: Iterable[int]) -> Submission:
         """The submission without the files that have ended."""
@@ -254,42 +266,49 @@ class Machine:
         """Whether a task of the account's may be one that is searched for."""
         return task_id not in self._not_ours and not self._journal.knows(task_id)
 
-    def searched(self, candidates: Iterable[Candidate], now: float) -> None:
-        """What a `Search` has found: tasks that were `unknown`."""
+    def searched(self, candidates: Iterable[Candidate], shown: Set[str], now: float) -> None:
+        """What a `Search` has found: tasks that were `unknown`; ``shown``: the ids of all that the lists show."""
         begun, self._searching = self._searching, None
         assert begun is not None
         self._search_at = now + min(_LOOK, self._settle)
-        found = [one for one in candidates if self.unknown(one.task_id)]
+        found = [_spelled(one) for one in candidates if self.unknown(one.task_id)]
         for submission in list(self._lost.values()):
-            self._decide(submission, found, begun)
-        lost = {url for submission in self._lost.values() for url in submission.urls}
-        self._not_ours |= {one.task_id for one in found if one.urls is not None and not one.urls & lost}
+            self._decide(submission, found, begun, self._blind(submission, shown, begun))
+        # A task may be seen before the reply that it was made, and that reply may be lost yet.
+        ours = {unquote(url) for url in self._journal.unclear()}
+        self._not_ours |= {one.task_id for one in found if one.urls is not None and one.urls.isdisjoint(ours)}
 
     def search_failed(self, now: float, pause: float | None = None, for_good: bool = False) -> None:
         """It could not be searched now, or cannot be with this key."""
         self._searching = None
-        self._search_at = now + max(_LOOK, min(pause or 0.0, 600.0))
+        self._search_at = now + max(_LOOK, min(pause or 0.0, ASKED))
         for number, submission in list(self._lost.items()):
             if for_good or now > self._lost_at[number] + PATIENCE:
                 self._leave(submission)
 
-    def _decide(self, submission: Submission, found: list[Candidate], now: float) -> None:
+    def _blind(self, submission: Submission, shown: Set[str], now: float) -> bool:
+        # A list that shows none of the tasks it must show (another account's, or of another time zone) proves nothing.
+        since = max(submission.begun - SKEW / 2, now - KEPT + SKEW)
+        expected = self._journal.tasks(submission.model, since, now - self._settle)
+        return bool(expected) and expected.isdisjoint(shown)
+
+    def _decide(self, submission: Submission, found: list[Candidate], now: float, blind: bool) -> None:
         begin, end = submission.begun - SKEW, submission.begun + WINDOW
-        urls = set(submission.urls)
+        urls = frozenset(map(unquote, submission.urls))
         possible = [
             one
             for one in found
             if one.model in (None, submission.model)
             and (one.submitted is None or begin <= one.submitted <= end)
-            and (one.urls is None or one.urls == urls)
+            and (one.urls is None or not one.urls.isdisjoint(urls))
         ]
-        showing = [one for one in possible if one.urls is not None]
+        showing = [one for one in possible if one.urls == urls]
         if len(showing) == 1:
             self._found(submission, "submitted", showing[0].task_id)
             self._watch(replace(submission, task_id=showing[0].task_id), now, now)
-        elif now > submission.begun + KEPT - SKEW:  # a list that does not show it says nothing any more
+        elif now > submission.begun + KEPT - SKEW or self._elsewhere:  # a list that does not show it says nothing
             self._leave(submission)
-        elif not possible and now >= self._lost_at[submission.number] + self._settle:
+        elif not (possible or blind) and now >= self._lost_at[submission.number] + self._settle:
             self._found(submission, "void")
         elif (possible and all(one.done for one in possible)) or now > self._lost_at[submission.number] + PATIENCE:
             self._leave(submission)
@@ -304,8 +323,14 @@ class Machine:
         del self._lost[submission.number], self._lost_at[submission.number]
         self._left.discard(submission.number)
         self._move(submission, "uncertain", state, task_id)
-        self._drained = False  # what has the same URLs need not wait any more
+        if state == "void":
+            self.counts = self._journal.counts()  # without what is not wanted any more
 
     def _count(self, number: int, before: str, after: str) -> None:
         self.counts[before] -= number
         self.counts[after] += number
+
+
+def _spelled(candidate: Candidate) -> Candidate:
+    # Some services show a URL with its percent-encoding undone, or done in another way.
+    return candidate if candidate.urls is None else replace(candidate, urls=frozenset(map(unquote, candidate.urls)))

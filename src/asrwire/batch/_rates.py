@@ -191,8 +191,8 @@ class SQLiteRateLimiter(_Limiter):
         try:
             # Nothing here is worth a sync to the disk: after a loss of power the schedule begins anew anyway.
             with closing(sqlite3.connect(self._path, timeout=_LOCKED, isolation_level=None)) as file:
+                # Not WAL, though: who opens and closes such a file while another does may be refused without a wait.
                 file.execute("PRAGMA synchronous = OFF")
-                file.execute("PRAGMA journal_mode = WAL")
                 file.execute("BEGIN IMMEDIATE")
                 file.execute(
                     "CREATE TABLE IF NOT EXISTS asrwire_rate (id INTEGER PRIMARY KEY CHECK (id = 1),"

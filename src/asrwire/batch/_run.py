@@ -24,7 +24,7 @@ from .._task import Subtask, Task
 from . import _calls
 from ._calls import Calls
 from ._journal import File, Journal, Submission
-from ._machine import SETTLE, Candidate, Look, Machine, Search, Submit, Wait
+from ._machine import KEPT, SETTLE, Candidate, Look, Machine, Search, Submit, Wait
 from ._rates import RateLimiter
 
 _REFUSALS: Final = 10  # in a row that end a run: the service is down, or not there
@@ -71,7 +71,7 @@ class Run:
         limiter: of submissions.
         per_task: files in one request.
         settle, resubmit: as `Machine`.
-        clock: seconds since 1970 that do not jump.
+        clock: seconds since 1970 that never go back.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class Run:
         machine, now = self._machine, self._clock()
         if _calls.unanswered(error):
             machine.unanswered(submission, now)
-        elif _calls.concerns_all(error):
+        elif _calls.concerns_all(error) or _calls.nothing_there(error):
             machine.not_taken(submission, now, None)
             raise error
         elif _calls.passes(error):
@@ -205,27 +205,34 @@ class Run:
         except ASRWireError as error:
             if _calls.concerns_all(error):
                 raise
-            machine.again(submission, self._clock(), error.retry_after)
+            if passing(error):
+                machine.again(submission, self._clock(), error.retry_after)
+            else:
+                for file in submission.files:
+                    machine.ended(file, "submitted", error.code, _decode.shown(str(error)))
+                machine.not_now(submission)
             return
         if not task.done:
             machine.again(submission, self._clock())
             return
         told = _calls.outcomes(task, urls)
-        gate, ended = asyncio.Semaphore(_FETCHES), list[int]()
+        young = self._clock() < submission.begun + KEPT
+        gate, ended, not_now = asyncio.Semaphore(_FETCHES), list[int](), list[int]()
 
         async def one(file: File) -> None:
             async with gate:
                 said = told[file.url]
                 value = said if isinstance(said, FileFailed) else await self._calls.fetch(task, said)
-                if (state := _calls.ending(value)) is None:
+                if (state := _calls.ending(value, young)) is None:
                     return
                 if isinstance(value, FileResult):
                     self._write(file, value)
                     machine.ended(file, state)
                 else:
-                    why = value.message or str(value.error or "")
-                    machine.ended(file, state, value.code, _decode.shown(why))
-                ended.append(file.number)
+                    if value.error is not None and value.error.kind in ("config", "tls"):  # this machine's fault
+                        raise value.error
+                    machine.ended(file, state, value.code, _decode.shown(value.message or str(value.error or "")))
+                (not_now if state == "submitted" else ended).append(file.number)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,26 +242,29 @@ class Run:
             raise errors.exceptions[0] from None
         if len(ended) == len(submission.files):
             machine.over(submission, task.usage.seconds if task.usage else None, self._clock())
+        elif len(ended) + len(not_now) == len(submission.files):
+            machine.not_now(submission, _calls.elsewhere(task))
         else:
             machine.again(machine.kept(submission, ended), self._clock())
 
     async def _search(self, search: Search) -> None:
-        candidates = []
+        candidates, shown = [], set[str]()
         try:
             for model in search.models:
                 for task in await self._calls.submitted(model, search.since):
+                    shown.add(task.task_id)
                     if task.status in ("CANCELED", "CANCELLED") or not self._machine.unknown(task.task_id):
                         continue
                     urls = await self._calls.made_of(task) if task.done else None
                     submitted = task.submit_time / 1000 if isinstance(task.submit_time, int) else None
-                    shown = None if urls is None else frozenset(urls)
-                    candidates.append(Candidate(task.task_id, task.model, submitted, task.done, shown))
+                    made_of = None if urls is None else frozenset(urls)
+                    candidates.append(Candidate(task.task_id, task.model, submitted, task.done, made_of))
         except ASRWireError as error:
             if error.http_status == 401:
                 raise
             self._machine.search_failed(self._clock(), error.retry_after, for_good=not passing(error))
             return
-        self._machine.searched(candidates, self._clock())
+        self._machine.searched(candidates, shown, self._clock())
 
 
 # == results on the disk ===============================================================================================
@@ -270,6 +280,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.mkdir(parents=True, exist_ok=True)
+        _sync(path.parent)
 
     def write(self, file: File, result: FileResult) -> None:
         """All of it is on the disk under its name when this returns, or nothing is. Raises OSError."""
@@ -283,12 +294,29 @@ class Folder:
                 out.flush()
                 os.fsync(out.fileno())
             part.replace(target)
+            _sync(self._path)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
             raise
 
 
+def _sync(folder: Path) -> None:
+    # A name is on the disk once its folder is. Not every system or network drive can do that.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _steady() -> Callable[[], float]:
     offset = time.time() - time.monotonic()
-    return lambda: offset + time.monotonic()
+
+    def now() -> float:
+        nonlocal offset
+        offset = max(offset, time.time() - time.monotonic())  # the steady clock stands still while the machine sleeps
+        return offset + time.monotonic()
+
+    return now

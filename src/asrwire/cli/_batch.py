@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if write_words is not None:
             write_words(_results(Path(args.out), journal), Path(args.out) / "words.parquet")
         _report(args, journal, progress)
-    return 1 if progress.failed or progress.expired or progress.uncertain or progress.pending else 0
+    return 0 if progress.done == progress.total else 1
 
 
 async def _transcribing(
@@ -69,11 +69,15 @@ async def _transcribing(
 
 def _results(folder: Path, journal: Journal) -> Iterator[tuple[str, FileResult]]:
     for known_by, name in journal.results():
-        yield shown_url(known_by) if "://" in known_by else known_by, read_result((folder / name).read_bytes())
+        if (folder / name).exists():  # else the report says that it is elsewhere
+            yield shown_url(known_by) if "://" in known_by else known_by, read_result((folder / name).read_bytes())
 
 
 def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress) -> None:
-    for told in journal.told(*_STATES):
+    elsewhere = {name for _, name in journal.results()} - {path.name for path in Path(args.out).iterdir()}
+    if elsewhere:
+        tell(f"{len(elsewhere)} results are not in {args.out}: earlier runs wrote them, and they are not written again")
+    for told in journal.told(*_STATES, "submitted"):
         fields: dict[str, Any] = {**told._asdict(), "url": shown_url(told.url)}
         if args.json:
             say(orjson.dumps(fields).decode())
@@ -85,7 +89,7 @@ def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress)
         say(orjson.dumps(asdict(progress)).decode())
     else:
         counts = [f"{progress.done} of {progress.total} files done"]
-        counts += [f"{count} {state}" for state in _STATES if (count := getattr(progress, state))]
+        counts += [f"{count} {state}" for state in (*_STATES, "submitted") if (count := getattr(progress, state))]
         say(f"{', '.join(counts)}; {progress.seconds:g} s billed; results in {args.out}")
 
 
