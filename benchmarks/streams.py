@@ -109,7 +109,6 @@ async def measured(base_url: str, context: ssl.SSLContext | None, count: int, ev
     async with AsyncClient(KEY, base_url=base_url, ssl_context=context, timeouts=LONG, limits=limits) as client:
         streams: list[AsyncStream] = []
         costs: list[float] = []
-        before = 0
 
         async def opened() -> None:
             stream = await client.stream(**CALL).__aenter__()  # type: ignore[arg-type]

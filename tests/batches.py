@@ -81,7 +81,7 @@ def kill(folder: Path, *, files: int, kills: int, seed: int, model: str = MODEL,
             assert process.returncode == 0, said
             if killed == kills or json.loads(said)["uncertain"] == 0:
                 break
-            time.sleep(0.05)
+            time.sleep(0.05)  # a run that leaves files uncertain is begun again by people, not in a loop
         made = Counter(url for task in emulator.tasks if task.status != "CANCELED" for url in task.urls)
         tasks = len(emulator.tasks)
     with Journal(journal) as opened:

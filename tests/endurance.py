@@ -57,7 +57,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + HANG
     while not condition():
         assert time.monotonic() < end, what
-        time.sleep(0.005)
+        time.sleep(0.005)  # between polls: that thread is to run
 
 
 # == cancellation =====================================================================================================
@@ -286,7 +286,7 @@ class Storm:
                     stream, found = self._stream(client), []
                     thread = threading.Thread(target=lambda s, f: f.append(call(s)), args=(stream, found))
                     thread.start()
-                    time.sleep(self._random.expovariate(80))
+                    time.sleep(self._random.expovariate(80))  # the random moment; nothing is waited for
                     where = place(stream)
                     stream.close()
                     thread.join(HANG)

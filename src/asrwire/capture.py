@@ -226,6 +226,7 @@ class Replay:
 
     def _wait(self, ms: float) -> None:
         if self._speed is not None:
+            # The pace of the recording is what was asked for; at full speed (None) nothing waits.
             time.sleep(max(0.0, self._begun + ms / 1000 / self._speed - time.monotonic()))
         self.ms = ms
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -69,17 +70,17 @@ def reads(rng: Random, wire: bytes) -> list[Any]:
     return found or [b""]
 
 
-class Target:
+class Target(ABC):
     """Something that reads bytes. `check` gives it one wire and returns the signature of what became of it."""
 
     name: ClassVar[str]
     tokens: ClassVar[tuple[bytes, ...]]
 
-    def seeds(self) -> list[bytes]:
-        raise NotImplementedError
+    @abstractmethod
+    def seeds(self) -> list[bytes]: ...
 
-    def check(self, rng: Random, wire: bytes) -> object:
-        raise NotImplementedError
+    @abstractmethod
+    def check(self, rng: Random, wire: bytes) -> object: ...
 
     def kept(self) -> list[bytes]:
         file = CORPUS / f"{self.name}.txt"
