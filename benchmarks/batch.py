@@ -24,6 +24,7 @@ from asrwire._talk import Pace
 from asrwire._task import Subtask, Task
 from asrwire.batch import Journal, LocalRateLimiter, read_manifest
 from asrwire.batch._journal import File
+from asrwire.batch._machine import SETTLE
 from asrwire.batch._run import Run
 
 EPOCH = 1_780_000_000.0
@@ -180,7 +181,7 @@ class Outcome:
 
 
 def simulate(
-    files: int, *, model: str = "fun-asr", rate: float = 5.0, faults: float = 0.01, seed: int = 0,
+    files: int, *, model: str = "fun-asr", rate: float = 5.0, faults: float = 0.01, seed: int = 0, settle: float = SETTLE,
     tell: Callable[[str], object] | None = None,
 ) -> Outcome:  # fmt: skip
     """Transcribe so many files of nobody."""
@@ -195,7 +196,7 @@ def simulate(
             written.add(file.url)
 
         limiter = LocalRateLimiter(rate, clock=now)
-        run = Run(journal, service, write, limiter, per_task=per_task, clock=lambda: EPOCH + now())
+        run = Run(journal, service, write, limiter, per_task=per_task, settle=settle, clock=lambda: EPOCH + now())
         running = asyncio.ensure_future(run.run())
         while not running.done():
             await asyncio.wait([running], timeout=600.0)

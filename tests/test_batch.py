@@ -201,8 +201,8 @@ def test_what_was_not_taken_is_sent_by_the_url_that_was_signed_last() -> None:
         journal.want(read_manifest(signed("new"), model=FUN))
         one = Machine(journal, 100, 1100.0)
         assert journal.unclear() == {"https://e.com/a?old"}  # by which it would be found
-        search(one, 1161.0)
-        again = one.begin(1161.0)
+        search(one, 1461.0)
+        again = one.begin(1461.0)
         assert again is not None
         assert again.urls == ("https://e.com/a?new",)
 
@@ -382,7 +382,7 @@ def test_what_was_not_taken_and_is_not_wanted_any_more_is_not_counted() -> None:
         lose(machine(journal))
         journal.want(read_manifest([URL.format(7)], model=FUN))
         one = Machine(journal, 100, 1100.0)
-        search(one, 1161.0)
+        search(one, 1461.0)
         assert +one.counts == journal.counts() == {"pending": 1}
 
 
@@ -390,12 +390,12 @@ def test_what_is_in_no_list_is_sent_again_when_it_would_be_in_one() -> None:
     with Journal(":memory:") as journal:
         one = machine(journal)
         lose(one)
-        search(one, 1059.9)
+        search(one, 1359.9)
         assert one.counts["uncertain"] == 3
-        search(one, 1065.0)
+        search(one, 1365.0)
         assert one.counts["pending"] == 3
-        assert one.next(1065.0) == Submit()
-        assert one.begin(1065.0) is not None
+        assert one.next(1365.0) == Submit()
+        assert one.begin(1365.0) is not None
 
 
 def test_a_list_without_the_tasks_it_must_show_proves_nothing() -> None:
@@ -406,11 +406,11 @@ def test_a_list_without_the_tasks_it_must_show_proves_nothing() -> None:
         second = one.begin(1001.0)
         assert second is not None
         one.submitted(second, "known", 1001.0)
-        assert isinstance(one.next(1062.0), Look)
+        assert isinstance(one.next(1362.0), Look)
         one.not_now(second)
-        search(one, 1062.0)
+        search(one, 1362.0)
         assert one.counts["uncertain"] == 1
-        search(one, 1067.0, shown={"known"})
+        search(one, 1367.0, shown={"known"})
         assert one.counts["pending"] == 1
 
 
@@ -418,8 +418,8 @@ def test_a_list_that_was_asked_for_too_early_says_nothing() -> None:
     with Journal(":memory:") as journal:
         one = machine(journal)
         lose(one)
-        assert isinstance(one.next(1059.0), Search)
-        one.searched([], set(), 1070.0)
+        assert isinstance(one.next(1359.0), Search)
+        one.searched([], set(), 1370.0)
         assert one.counts["uncertain"] == 3
 
 
@@ -447,7 +447,7 @@ def test_resubmit_sends_what_cannot_be_told(found: list[Candidate]) -> None:
     with Journal(":memory:") as journal:
         one = machine(journal, resubmit=True)
         lose(one)
-        search(one, 1100.0, *found)
+        search(one, 1400.0, *found)
         assert one.counts["pending"] == 3
 
 
@@ -456,7 +456,7 @@ def test_tasks_of_another_time_are_others(at: float) -> None:
     with Journal(":memory:") as journal:
         one = machine(journal)
         lose(one)
-        search(one, 1100.0, candidate(at=at, made_of=None))
+        search(one, 1400.0, candidate(at=at, made_of=None))
         assert one.counts["pending"] == 3
 
 
@@ -464,7 +464,7 @@ def test_after_a_day_a_list_says_nothing() -> None:
     with Journal(":memory:") as journal:
         lose(machine(journal))
         later = Machine(journal, 100, 1000.0 + 24 * 3600)
-        search(later, 1000.0 + 24 * 3600 + 61)
+        search(later, 1000.0 + 24 * 3600 + 361)
         assert later.counts["uncertain"] == 3
         assert later.begin(2000.0) is None
 
@@ -503,7 +503,7 @@ def test_the_longest_pause_that_a_service_may_ask_for(asked: float, seconds: flo
 
 @pytest.mark.parametrize(("model", "rate", "bound"), [(FUN, 5.0, 4.0), (FILETRANS, 5.0, 2.0)])
 def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bound: float) -> None:
-    found = simulate(2000 if model == FILETRANS else 20_000, model=model, rate=rate, faults=0.03, seed=1)
+    found = simulate(2000 if model == FILETRANS else 20_000, model=model, rate=rate, faults=0.03, seed=1, settle=60.0)
     assert (found.doubled, found.lost) == (0, 0)
     assert found.states.keys() <= {"done", "failed"}
     assert found.makespan < bound * found.least
@@ -513,7 +513,7 @@ def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bo
 def test_tasks_that_end_before_it_is_known_that_their_replies_were_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.batch.QUEUE", 1.0)
     monkeypatch.setattr("benchmarks.batch.RUN", 2.0)
-    found = simulate(400, model=FILETRANS, rate=5.0, faults=0.15, seed=3)
+    found = simulate(400, model=FILETRANS, rate=5.0, faults=0.15, seed=3, settle=60.0)
     assert (found.doubled, found.lost) == (0, 0)
     assert found.states.keys() <= {"done", "failed"}
 
