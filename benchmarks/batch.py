@@ -181,8 +181,8 @@ class Outcome:
 
 
 def simulate(
-    files: int, *, model: str = "fun-asr", rate: float = 5.0, faults: float = 0.01, seed: int = 0, settle: float = SETTLE,
-    tell: Callable[[str], object] | None = None,
+    files: int, *, model: str = "fun-asr", rate: float = 5.0, faults: float = 0.01, seed: int = 0,
+    settle: float = SETTLE, tell: Callable[[str], object] | None = None,
 ) -> Outcome:  # fmt: skip
     """Transcribe so many files of nobody."""
     per_task = 1 if "filetrans" in model else 100

@@ -18,6 +18,7 @@ from collections.abc import Set
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -160,6 +161,40 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
         Journal(tmp_path / "text")
     with pytest.raises(FileNotFoundError):
         Journal(tmp_path / "none" / "run.db")
+
+
+def test_a_journal_keeps_to_the_service_that_has_its_tasks(tmp_path: Path) -> None:
+    with Journal(tmp_path / "run.db") as journal:
+        journal.want(read_manifest(urls(3), model=FUN))
+        journal.keep_to("https://wrong.example/api/v1")
+        journal.keep_to("https://a.example/api/v1")  # nothing was sent
+        sent = journal.begin(1, 0.0)
+        assert sent is not None
+        journal.move(sent.number, "void")
+        journal.keep_to("https://b.example/api/v1")  # nothing was taken
+        assert journal.begin(1, 0.0) is not None
+    with Journal(tmp_path / "run.db") as journal:
+        journal.keep_to("https://b.example/api/v1")
+        with pytest.raises(ConfigError, match=r"run\.db is of https://b\.example/api/v1, .* not of https://c\.example"):
+            journal.keep_to("https://c.example/api/v1")
+        journal.keep_to("https://b.example/api/v1")
+        journal.check()
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize("other", [{"base_url": "http://127.0.0.1:9/api/v1"}, {"workspace": "ws-2"}])
+def test_another_region_or_workspace_is_refused(other: dict[str, str], tmp_path: Path) -> None:
+    async def run(**settings: str) -> None:
+        with Journal(tmp_path / "run.db") as journal:
+            async with AsyncClient(KEY, **settings) as client:
+                items = read_manifest(urls(1), model=FUN)
+                await transcribe_batch(items, journal=journal, out=tmp_path / "out", client=client)
+
+    with emulate() as emulator:
+        asyncio.run(run(base_url=emulator.base_url))
+        with pytest.raises(ConfigError, match="give the region, workspace or base_url of its first run"):
+            asyncio.run(run(**{"base_url": emulator.base_url, **other}))
+        assert len(emulator.tasks) == 1
 
 
 def test_files_of_other_parameters_go_into_other_submissions() -> None:
@@ -542,6 +577,10 @@ def emulate(*faults: str, **more: Any) -> Emulator:
     )
 
 
+def port(emulator: Emulator) -> int:
+    return urlsplit(emulator.base_url).port or 0
+
+
 def doubled(emulator: Emulator) -> list[str]:
     made = Counter(url for task in emulator.tasks for url in task.urls)
     return [url for url, count in made.items() if count > 1]
@@ -654,7 +693,7 @@ def test_another_account_expires_nothing_and_sends_nothing_that_may_have_been_ta
     with emulate("404:on=poll", "lost:how=rst,nth=2,on=submit", "403:on=list") as emulator:
         progress = transcribe(emulator, tmp_path, 200)
         assert (progress.submitted, progress.uncertain) == (100, 100)
-    with emulate() as other:
+    with emulate(port=port(emulator)) as other:
         progress = transcribe(other, tmp_path, 200)
         assert (progress.submitted, progress.uncertain, progress.expired) == (100, 100, 0)
         assert other.tasks == []
@@ -668,7 +707,7 @@ def test_the_list_of_another_account_sends_nothing_again(tmp_path: Path, monkeyp
         progress = transcribe(emulator, tmp_path, 200)
         assert (progress.done, progress.uncertain) == (100, 100)
     monkeypatch.setattr("asrwire.batch._machine.PATIENCE", 0.5)
-    with emulate() as other:
+    with emulate(port=port(emulator)) as other:
         assert transcribe(other, tmp_path, 200).uncertain == 100
         assert other.tasks == []
 

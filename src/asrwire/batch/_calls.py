@@ -52,6 +52,13 @@ class ClientCalls:
         self._client = client
         self._family = family
 
+    @property
+    def root(self) -> str:
+        """Whom it asks: URL and, where the URL does not name it, workspace."""
+        endpoints = self._client._service.endpoints
+        workspace = f" (workspace {endpoints.workspace})" if endpoints.workspace else ""
+        return endpoints.base_url + workspace
+
     async def submit(self, urls: list[str], model: str, parameters: Mapping[str, Any]) -> Task:
         driver = Driver(
             self._client, _submitting, urls, model=model, family=self._family, options=dict(parameters)

@@ -33,6 +33,10 @@ CREATE TABLE submissions (
     seconds REAL,
     CHECK ((task_id IS NOT NULL) = (state IN ('submitted', 'over')))
 );
+CREATE TABLE service (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    root TEXT NOT NULL
+);
 CREATE INDEX submissions_open ON submissions (state) WHERE state IN ('submitting', 'uncertain', 'submitted');
 CREATE TABLE files (
     number INTEGER PRIMARY KEY,
@@ -178,6 +182,20 @@ class Journal:
             return self._db.execute(query, arguments).fetchall()
 
     # == what changes it ==============================================================================================
+
+    def keep_to(self, root: str) -> None:
+        """The service this journal is of: the one asked first, until something was sent there that may have been taken.
+
+        Raises ConfigError: it is of another one, which alone knows its tasks.
+        """
+        with self._transaction() as run:
+            kept = run("SELECT root FROM service").fetchone()
+            if kept not in (None, (root,)) and run("SELECT 1 FROM submissions WHERE state != 'void'").fetchone():
+                raise ConfigError(
+                    f"the journal {self._path} is of {kept[0]}, which alone knows its tasks, not of {root}:"
+                    " give the region, workspace or base_url of its first run, or another journal"
+                )
+            run("INSERT OR REPLACE INTO service VALUES (1, ?)", (root,))
 
     def want(self, items: Iterable[Item]) -> None:
         """From now on these are to be transcribed; of files that were wanted before, only what is open goes on."""

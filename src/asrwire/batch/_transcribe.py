@@ -32,7 +32,7 @@ async def transcribe_batch(
 
     Args:
         items: from `read_manifest`; all of one model.
-        journal: what earlier runs have done is not done again.
+        journal: what earlier runs have done is not done again. Of another region, workspace or base_url: ConfigError.
         out: a folder; one JSON file for each, as the service sent it (`asrwire.read_result` reads it).
         client: stays open.
         limiter: of submissions; None: 5 a second, of this process.
@@ -55,10 +55,12 @@ async def transcribe_batch(
     chosen = _requests.file_family(model, family)
     if chosen is None:
         raise ConfigError(f"{model!r} is not known as a file-task model: give its family")
+    calls = ClientCalls(client, family)
+    journal.keep_to(calls.root)
     journal.want(wanted)
     folder = Folder(Path(out))
     run = Run(
-        journal, ClientCalls(client, family), folder.write, limiter or LocalRateLimiter(RATE),
+        journal, calls, folder.write, limiter or LocalRateLimiter(RATE),
         per_task=_requests.urls_per_task(chosen), settle=settle, resubmit=resubmit,
     )  # fmt: skip
     running = asyncio.ensure_future(run.run())
