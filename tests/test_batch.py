@@ -624,6 +624,52 @@ def test_files_that_fail_are_reported_and_not_sent_again(tmp_path: Path) -> None
 
 
 @pytest.mark.transport
+def test_what_failed_or_expired_is_sent_once_more_on_demand(tmp_path: Path) -> None:
+    failing = {URL.format(1): "FILE_404_NOT_FOUND"}
+    with emulate("404:on=result,times=1", files=failing) as emulator:
+        progress = transcribe(emulator, tmp_path, 4)
+        assert (progress.done, progress.failed, progress.expired) == (2, 1, 1)
+        progress = transcribe(emulator, tmp_path, 4, retry_failed=True)
+        assert (progress.done, progress.failed, progress.expired) == (3, 1, 0)
+        assert transcribe(emulator, tmp_path, 4).failed == 1
+        (again,) = emulator.tasks[1:]
+        assert len(again.urls) == 2
+        assert URL.format(1) in again.urls
+    with Journal(tmp_path / "run.db") as journal:
+        assert [told.code for told in journal.told("failed")] == ["FILE_404_NOT_FOUND"]
+
+
+def test_a_retry_is_of_wanted_files_whose_tasks_are_over_and_survives_a_kill(tmp_path: Path) -> None:
+    with Journal(tmp_path / "run.db") as journal:
+        journal.want(read_manifest(urls(6), model=FUN))
+        over, refused, half = (journal.begin(2, 0.0) for _ in range(3))
+        assert over is not None
+        assert refused is not None
+        assert half is not None
+        journal.refuse(refused.number, "InvalidParameter", "no")
+        for submission, task_id in ((over, "t1"), (half, "t2")):
+            journal.move(submission.number, "submitted", task_id)
+            journal.end(submission.files[0].number, "failed", "FILE_404_NOT_FOUND", "gone")
+        journal.end(over.files[1].number, "expired")
+        journal.over(over.number, 1.0)
+        journal.want(read_manifest(urls(6)[1:], model=FUN))  # all but the first
+        journal.retry()
+        journal.check()
+    with Journal(tmp_path / "run.db") as journal:
+        again = journal.begin(100, 0.0)
+        assert again is not None
+        assert again.urls == tuple(urls(4)[1:])
+        assert journal.counts() == {"submitting": 3, "failed": 1, "submitted": 1}
+        assert [told.url for told in journal.told("failed")] == [URL.format(4)]
+    with Journal(tmp_path / "run.db") as journal:  # as after a kill
+        Machine(journal, 100, 1.0)
+        journal.retry()
+        assert journal.begin(100, 1.0) is None
+        assert journal.counts() == {"uncertain": 3, "failed": 1, "submitted": 1}
+        journal.check()
+
+
+@pytest.mark.transport
 def test_a_failed_task_does_not_say_which_file_it_was(tmp_path: Path) -> None:
     with emulate("lost:how=rst,nth=2,on=submit", files={URL.format(1): "FILE_404_NOT_FOUND"}) as emulator:
         progress = transcribe(emulator, tmp_path, 3, FILETRANS, limiter=LocalRateLimiter(20))

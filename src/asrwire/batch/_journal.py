@@ -208,6 +208,15 @@ class Journal:
                 ((item.key, item.url, item.id, item.model, item.parameters, item.name) for item in items),
             )
 
+    def retry(self) -> None:
+        """The wanted files that have failed or expired are pending again, but for those of a task that is open."""
+        with self._transaction() as run:
+            run(
+                "UPDATE files SET state = 'pending', submission = NULL, code = NULL, message = NULL"
+                " WHERE wanted = 1 AND state IN ('failed', 'expired')"
+                " AND submission IN (SELECT number FROM submissions WHERE state IN ('over', 'void'))"
+            )
+
     def begin(self, most: int, now: float) -> Submission | None:
         """The next files to be sent in one request, `most` at most: ``submitting`` when this returns. None: there are
         none (but for files whose URL is in a submission that may or may not have been taken: they wait for it)."""

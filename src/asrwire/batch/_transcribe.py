@@ -26,7 +26,7 @@ RATE: Final = 5.0  # submissions a second
 async def transcribe_batch(
     items: Iterable[Item], *, journal: Journal, out: str | os.PathLike[str], client: AsyncClient,
     limiter: RateLimiter | None = None, family: str | None = None, settle: float = SETTLE, resubmit: bool = False,
-    on_progress: Callable[[BatchProgress], object] | None = None,
+    retry_failed: bool = False, on_progress: Callable[[BatchProgress], object] | None = None,
 ) -> BatchProgress:  # fmt: skip
     """Transcribe files, each once, however often this is begun; on asyncio.
 
@@ -39,6 +39,8 @@ async def transcribe_batch(
         family: as `read_manifest`.
         settle: seconds after which a submission without a reply that no list shows counts as not taken.
         resubmit: a submission of which that cannot be told is sent again. It may then be billed twice.
+        retry_failed: files that failed or expired in earlier runs are sent once more, which is billed once more. What
+            is of a task that is not over waits for a later run.
         on_progress: called each second.
 
     A submission is in the journal before it is sent. One whose reply was lost makes its files ``uncertain``: they are
@@ -58,6 +60,8 @@ async def transcribe_batch(
     calls = ClientCalls(client, family)
     journal.keep_to(calls.root)
     journal.want(wanted)
+    if retry_failed:
+        journal.retry()
     folder = Folder(Path(out))
     run = Run(
         journal, calls, folder.write, limiter or LocalRateLimiter(RATE),

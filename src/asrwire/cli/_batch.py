@@ -63,7 +63,7 @@ async def _transcribing(
     async with AsyncClient(**service(args)) as client:
         return await transcribe_batch(
             items, journal=journal, out=args.out, client=client, limiter=limiter, family=args.family,
-            resubmit=args.resubmit_uncertain, on_progress=display.show,
+            resubmit=args.resubmit_uncertain, retry_failed=args.retry_failed, on_progress=display.show,
         )  # fmt: skip
 
 
