@@ -841,6 +841,46 @@ def test_a_quota_that_is_a_rate_is_waited_for() -> None:
         assert (calls.sent, journal.counts()) == (2, {"failed": 1})
 
 
+class Refusing(Answers):
+    """It refuses some submissions, and makes tasks of the others."""
+
+    def __init__(self, codes: list[str]) -> None:
+        super().__init__(TaskFailed("it has failed"))
+        self.codes = codes
+
+    async def submit(self, urls: list[str], model: str, parameters: object) -> Task:
+        self.sent += 1
+        if self.sent <= len(self.codes) and (code := self.codes[self.sent - 1]):
+            raise HTTPStatusError("no", http_status=400, code=code, sent="complete")
+        return Task(f"t{self.sent}")
+
+
+@pytest.mark.transport
+@pytest.mark.parametrize(
+    ("codes", "ends"),
+    [
+        (["InvalidParameter"] * 19, False),
+        (["InvalidParameter"] * 20, True),
+        (["InvalidParameter"] * 10 + ["Other"] + ["InvalidParameter"] * 19, False),
+        (["", *["InvalidParameter"] * 25], False),
+    ],
+)
+def test_the_first_submissions_refused_for_one_reason_end_it(codes: list[str], ends: bool) -> None:
+    calls = Refusing(codes)
+    with Journal(":memory:") as journal:
+        journal.want(read_manifest(urls(40), model=FUN))
+        run = Run(journal, calls, lambda file, result: None, LocalRateLimiter(1000), per_task=1)
+        if ends:
+            with pytest.raises(HTTPStatusError) as raised:
+                asyncio.run(run.run())
+            assert raised.value.code == "InvalidParameter"
+            assert (calls.sent, journal.counts()) == (20, {"failed": 20, "pending": 20})
+        else:
+            asyncio.run(run.run())
+            assert (calls.sent, journal.counts()) == (40, {"failed": 40})
+        journal.check()
+
+
 @pytest.mark.transport
 def test_a_service_that_is_not_there_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asrwire.batch._run._REFUSALS", 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from ._machine import KEPT, SETTLE, Candidate, Look, Machine, Search, Submit, Wa
 from ._rates import RateLimiter
 
 _REFUSALS: Final = 10  # in a row that end a run: the service is down, or not there
+_REFUSED: Final = 20  # for one reason, before the first that is taken: that is no matter of single files
 _GRACE: Final = 10.0  # seconds that submissions under way get to be answered when a run is stopped
 _FETCHES: Final = 8  # result files of one task at once
 
@@ -85,6 +87,8 @@ class Run:
         self._limiter = limiter
         self._posts: set[asyncio.Task[None]] = set()
         self._sending = 0  # of these, those past the limiter
+        self._taken = False  # whether any was
+        self._refused = Counter[str | int | None]()  # why, in a row
         self._stopping = False
         self._others: set[asyncio.Task[None]] = set()
         self._begun = self._clock()
@@ -174,6 +178,7 @@ class Run:
                 self._limiter.throttled(error.retry_after)
             self._not_submitted(submission, error)
         else:
+            self._taken = True
             machine.submitted(submission, task.task_id, self._clock())
         finally:
             self._sending -= 1
@@ -189,6 +194,10 @@ class Run:
             machine.not_taken(submission, now, error.retry_after)
         elif _calls.refuses(error):
             machine.refused(submission, error.code, _decode.shown(str(error)))
+            why = error.code or error.http_status
+            self._refused = Counter({why: self._refused[why] + 1})
+            if self._refused[why] >= _REFUSED and not self._taken:
+                raise error
             return
         else:
             machine.not_taken(submission, now, None)
