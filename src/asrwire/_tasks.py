@@ -28,7 +28,9 @@ __all__ = [
 ]  # fmt: skip
 
 _STALE: Final = 3  # pages of known tasks that end a list
-_SKEW: Final = 60.0  # seconds by which the caller's clock may differ from the service's, in find()
+# Seconds by which the caller's clock may differ from the service's, in find(). A batch allows for more, for its journal
+# says which tasks are its own; here each one more that is looked at may be the one that does not tell.
+_SKEW: Final = 60.0
 
 
 def submit(
