@@ -38,7 +38,7 @@ from asrwire import (
     read_result,
 )  # fmt: skip
 from asrwire._task import Subtask, Task
-from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, read_manifest, transcribe_batch
+from asrwire.batch import BatchProgress, Journal, LocalRateLimiter, SQLiteRateLimiter, read_manifest, transcribe_batch
 from asrwire.batch._calls import ending, outcomes
 from asrwire.batch._journal import File
 from asrwire.batch._machine import Candidate, Look, Machine, Search, Step, Submit, Wait
@@ -961,6 +961,23 @@ def test_all_words_in_one_table(command: list[str], capsys: pytest.CaptureFixtur
              for word in t.words]  # fmt: skip
     assert sorted(table["text"].to_pylist()) == sorted(word.text for word in words)
     assert not list(Path("out").glob("*.part"))
+
+
+@pytest.mark.transport
+def test_a_rate_that_processes_share(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def pauses() -> int:
+        with closing(sqlite3.connect("rate.db")) as file:
+            found: int = file.execute("SELECT pauses FROM asrwire_rate").fetchone()[0]
+            return found
+
+    before = SQLiteRateLimiter("rate.db", 100)
+    before.throttled(0.0)
+    assert pauses() == 1
+    with emulate("429:on=submit,times=1,retry_after=0") as emulator:
+        assert main([*command, "--base-url", emulator.base_url, "--rate-file", "rate.db"]) == 0
+    assert pauses() == 2
+    assert main([*command, "--base-url", "http://127.0.0.1:9/api/v1", "--rate-file", "none/rate.db"]) == 2
+    assert "rate limiter 'none/rate.db': unable to open database file" in capsys.readouterr().err
 
 
 @pytest.mark.transport

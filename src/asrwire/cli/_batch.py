@@ -22,7 +22,9 @@ from .._audio import shown_url
 from .._client import AsyncClient
 from .._files import FileResult, read_result
 from .._options import FileOptions
-from ..batch import BatchProgress, Item, Journal, LocalRateLimiter, read_manifest, transcribe_batch
+from ..batch import (
+    BatchProgress, Item, Journal, LocalRateLimiter, RateLimiter, SQLiteRateLimiter, read_manifest, transcribe_batch,
+)  # fmt: skip
 from ._arguments import option, service
 from ._terminal import harmless, read_stdin, say, takes_control_codes, tell, width
 
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         text, name = Path(args.manifest).read_text(encoding="utf-8", errors="replace"), args.manifest
     items = read_manifest(text.split("\n"), model=args.model, family=args.family, options=options, name=name)
-    limiter = LocalRateLimiter(args.rate)
+    limiter = SQLiteRateLimiter(args.rate_file, args.rate) if args.rate_file else LocalRateLimiter(args.rate)
     # Asked for before anything is sent: pyarrow may not be there.
     write_words = import_module("asrwire.integrations.arrow").write_parquet if args.parquet else None
     display = _Display()
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _transcribing(
-    args: argparse.Namespace, items: list[Item], journal: Journal, limiter: LocalRateLimiter, display: _Display
+    args: argparse.Namespace, items: list[Item], journal: Journal, limiter: RateLimiter, display: _Display
 ) -> BatchProgress:
     async with AsyncClient(**service(args)) as client:
         return await transcribe_batch(

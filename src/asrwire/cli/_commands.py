@@ -333,6 +333,7 @@ def _batch(command: argparse.ArgumentParser) -> None:
     add("-o", "--out", required=True, type=_path, metavar="DIR", help="one JSON file per audio file into DIR")
     add("--parquet", action="store_true", help="all words as a table too: DIR/words.parquet")
     add("--rate", type=float, default=5.0, metavar="N", help="submissions a second, at most (default: %(default)s)")
+    add("--rate-file", type=_path, metavar="FILE", help="made where there is none; all that name it share one --rate")
     add("--resubmit-uncertain", action="store_true", help="send what cannot be told again; it may be billed twice")
     add("--retry-failed", action="store_true", help="send what failed or expired once more; it may be billed twice")
     add("--json", action="store_true", help="print one JSON object per file without result, and one for all")
