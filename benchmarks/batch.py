@@ -15,7 +15,7 @@ import selectors
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,18 +129,31 @@ class Service:
     async def submitted(self, model: str, since: float) -> list[Task]:
         found = [task_id for task_id, made in self.tasks.items() if EPOCH + made.begun >= since]
         for _ in range(-(-len(found) // 100)):
-            await self._query()
+            await self._query(3)
         return [self._as_it_is(task_id) for task_id in found]
 
+    async def listed(self, model: str, since: float, tasks: Set[str]) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        newest = list(reversed(self.tasks))
+        for first in range(0, len(newest), 100):
+            page = newest[first : first + 100]
+            await self._query(3)
+            found |= {task_id: self._as_it_is(task_id).done for task_id in page}
+            if tasks <= found.keys() or EPOCH + self.tasks[page[-1]].begun < since:
+                break
+        return found
+
     async def made_of(self, task: Task) -> list[str] | None:
-        await self._query()
+        await self._query(3)
         return self.tasks[task.task_id].urls
 
-    async def _query(self) -> None:
-        await asyncio.sleep(self._pace.delay(self._now()))
-        await asyncio.sleep(LATENCY)
-        if self._drawn("query not answered") is not None:
-            raise ConnectFailed("reset", phase="head", sent="complete", retry_safe=True)
+    async def _query(self, attempts: int = 1) -> None:
+        for _ in range(attempts):
+            await asyncio.sleep(self._pace.delay(self._now()))
+            await asyncio.sleep(LATENCY)
+            if self._drawn("query not answered") is None:
+                return
+        raise ConnectFailed("reset", phase="head", sent="complete", retry_safe=True)
 
     def _drawn(self, *faults: str) -> str | None:
         if self._random.random() >= self._faults:

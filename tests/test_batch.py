@@ -395,6 +395,22 @@ def test_what_another_task_has_some_files_of_is_not_sent_again() -> None:
         assert one.counts["uncertain"] == 3
 
 
+def test_what_is_left_is_not_judged_by_a_search_for_later_ones() -> None:
+    with Journal(":memory:") as journal:
+        one = machine(journal, 2, per_task=1)
+        lose(one)
+        step = search(one, 1400.0, candidate(made_of=None))
+        assert one.next(1400.0) == Submit()
+        second = one.begin(1400.0 + 4 * 3600)
+        assert second is not None
+        one.unanswered(second, 1400.0 + 4 * 3600)
+        later = search(one, 1400.0 + 5 * 3600)
+        assert isinstance(step, Search)
+        assert isinstance(later, Search)
+        assert later.since > step.since + 3 * 3600  # which does not reach back to the first
+        assert journal.counts() == {"uncertain": 1, "pending": 1}
+
+
 def test_what_has_the_same_url_as_a_submission_under_way_comes_after_it() -> None:
     with Journal(":memory:") as journal:
         other = read_manifest([URL], model=FUN, options={"channel_id": [1]})
@@ -538,7 +554,7 @@ def test_the_longest_pause_that_a_service_may_ask_for(asked: float, seconds: flo
 
 @pytest.mark.parametrize(("model", "rate", "bound"), [(FUN, 5.0, 4.0), (FILETRANS, 5.0, 2.0)])
 def test_a_simulated_batch_loses_and_doubles_nothing(model: str, rate: float, bound: float) -> None:
-    found = simulate(2000 if model == FILETRANS else 20_000, model=model, rate=rate, faults=0.03, seed=1, settle=60.0)
+    found = simulate(2000 if model == FILETRANS else 20_000, model=model, rate=rate, faults=0.03, seed=2, settle=60.0)
     assert (found.doubled, found.lost) == (0, 0)
     assert found.states.keys() <= {"done", "failed"}
     assert found.makespan < bound * found.least
