@@ -20,7 +20,6 @@ from .._net._fetch import Driver
 from .._talk import Conversation, Service, Talk, exchange, passing
 from .._task import Subtask, Task
 
-
 _PAGE: Final = 100  # tasks
 
 

@@ -23,7 +23,14 @@ from .._client import AsyncClient
 from .._files import FileResult, read_result
 from .._options import FileOptions
 from ..batch import (
-    BatchProgress, Item, Journal, LocalRateLimiter, RateLimiter, SQLiteRateLimiter, read_manifest, transcribe_batch,
+    BatchProgress,
+    Item,
+    Journal,
+    LocalRateLimiter,
+    RateLimiter,
+    SQLiteRateLimiter,
+    read_manifest,
+    transcribe_batch,
 )  # fmt: skip
 from ._arguments import option, service
 from ._terminal import harmless, read_stdin, say, takes_control_codes, tell, width
