@@ -21,6 +21,7 @@ import asrwire
 from asrwire import (
     Amended,
     ASRWireError,
+    AsyncClient,
     Client,
     FileFailed,
     FileResult,
@@ -43,6 +44,7 @@ from asrwire import (
     formats,
     read_result,
 )
+from asrwire.batch import Item
 
 ROOT = Path(__file__).parent.parent
 WORD = Word(100, None, "你好", "，", True, "B")
@@ -57,7 +59,7 @@ VALUES: list[Any] = [
     WordTimeline.from_sentences([SAID]), WordTimeline.from_sentences([]), FILE, FILE.transcripts[0].words[1:],
     FileResult(), FileFailed(file_url="https://a/b", code="C", message="m", task_id="t"), TASK, TASK.subtasks[0],
     Progress(1, 2, 0, TASK, "https://a/b", "SUCCEEDED"), Timeouts(connect=1), Limits(redirects=0),
-    formats.Layout(max_chars=20),
+    formats.Layout(max_chars=20), Item("https://a/b", "b", "fun-asr", "{}"),
 ]  # fmt: skip
 TAKEN: dict[str, Callable[[Any], Any]] = {
     **{f"protocol {n}": lambda value, n=n: pickle.loads(pickle.dumps(value, n)) for n in range(2, 6)},
@@ -82,7 +84,7 @@ def test_every_public_value_is_here() -> None:
     errors = {name for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, ASRWireError)}
     options = {name for name in kinds if name.endswith("Options")}  # dicts
     types = {name for name, kind in kinds.items() if isinstance(kind, type)}
-    assert types - others - errors - options == {type(v).__name__ for v in VALUES} - {"Layout"}
+    assert types - others - errors - options == {type(v).__name__ for v in VALUES} - {"Layout", "Item"}
 
 
 @pytest.mark.parametrize("taken", TAKEN)
@@ -110,12 +112,16 @@ def test_a_timeline_is_pickled_as_columns() -> None:
 # == clients ===========================================================================================================
 
 
-def test_how_a_client_is_made_pickles_and_a_client_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_says_what_pickles_instead(kind: type[Client] | type[AsyncClient]) -> None:
+    for take in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=rf"functools\.partial\(asrwire\.{kind.__name__}, \.\.\.\) pickles"):
+            take(kind())
+
+
+def test_how_a_client_is_made_pickles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-0123456789")
     make = functools.partial(Client, region="ap-southeast-1", timeouts=Timeouts(total=9), limits=Limits(redirects=1))
-    for take in (pickle.dumps, copy.copy, copy.deepcopy):
-        with make() as client, pytest.raises(TypeError, match=r"functools\.partial\(asrwire\.Client, \.\.\.\) pickles"):
-            take(client)
     data = pickle.dumps(make)
     assert b"sk-" not in data
     with pickle.loads(data)() as client:
@@ -135,7 +141,7 @@ def use(value: Any) -> None:
         _ = value.spans(), WordTimeline.from_sentences([value])
     elif isinstance(value, WordTimeline):
         _ = list(value), value.text(), value.locate(5), value.channel(0), value[::2], list(value.begin)
-        _ = [value.sentence_of(i) for i in range(len(value))]
+        _ = [value.sentence_of(i) for i in range(len(value))], value.to_arrow()
     elif not isinstance(value, Word):
         _ = list(value), value.joined(), value == FILE.transcripts[0].sentences, list(value.columns.kinds)
         _ = value.label_numbers()
