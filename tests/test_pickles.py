@@ -144,7 +144,7 @@ def use(value: Any) -> None:
         _ = [value.sentence_of(i) for i in range(len(value))], value.to_arrow()
     elif not isinstance(value, Word):
         _ = list(value), value.joined(), value == FILE.transcripts[0].sentences, list(value.columns.kinds)
-        _ = value.label_numbers()
+        _ = value.label_numbers(), Transcript(sentences=value).to_arrow()
 
 
 def test_a_damaged_pickle_is_an_error_or_can_be_read() -> None:
