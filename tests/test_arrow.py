@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -166,11 +167,38 @@ def test_no_python_is_run_for_a_word() -> None:
     assert calls(lambda: timelines[1].to_arrow())[1] == calls(lambda: timelines[0].to_arrow())[1]
 
 
-def test_without_pyarrow_it_says_what_to_install() -> None:
+def test_times_are_not_copied() -> None:
+    words = tuple(Word(i, i + 1, "w", "") for i in range(100))
+    made = Transcript(sentences=(Sentence(0, begin_time=0, text="w", words=words),))
+    timeline = made.words
+    for name, view in (("begin_ms", timeline.begin), ("end_ms", timeline.end)):
+        assert timeline.to_arrow()[name].chunk(0).buffers()[1].address == pa.py_buffer(view).address
+    table = timeline.to_arrow()
+    del made, timeline, view
+    gc.collect()
+    assert table["begin_ms"].to_pylist() == [*range(100)]
+
+
+def test_text_that_is_not_utf8_is_refused() -> None:
+    make, columns = SAID.words._columns.__reduce__()
+    pool = columns[9].replace("你".encode(), b"\xff\xff\xff")
+    assert pool != columns[9]
+    with pytest.raises(ValueError, match="UTF8"):
+        WordTimeline(make(*columns[:9], pool, *columns[10:])).to_arrow()
+
+
+@pytest.mark.parametrize("made", [Sentence(0, text="a", end_time=2**31), Sentence(0, words=(Word(2**31, 0, "a"),))])
+def test_a_time_that_does_not_fit(made: Sentence) -> None:
+    with pytest.raises(OverflowError):
+        Transcript(sentences=(made,)).to_arrow()
+
+
+@pytest.mark.parametrize("call", ["to_arrow()", "words.to_arrow()"])
+def test_without_pyarrow_it_says_what_to_install(call: str) -> None:
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"
         "import asrwire\n"
-        "try: asrwire.Transcript().to_arrow()\n"
+        f"try: asrwire.Transcript().{call}\n"
         "except asrwire.ConfigError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pickle
 import signal
 import sqlite3
@@ -202,6 +203,12 @@ def test_numbers_of_requests(kind: int, tmp_path: Path) -> None:
     wrong: Any = 1.0
     with pytest.raises(TypeError, match="n is a number of requests"):
         asyncio.run(limiter.acquire(wrong))
+
+
+def test_a_limiter_of_one_process_does_not_become_two() -> None:
+    for take in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="SQLiteRateLimiter"):
+            take(LocalRateLimiter(3))
 
 
 # == the file =========================================================================================================

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from benchmarks import help as startup
-from benchmarks import report
+from benchmarks import pickles, report
 from benchmarks.corpus import result_file
 from benchmarks.held import sampler
 from benchmarks.listening import blocking, one
@@ -87,6 +87,25 @@ def test_startup_is_told_as_a_difference() -> None:
         "python -c pass       9.0 ms",
         "asrwire --help      30.0 ms",
         "over it             22.0 ms, at most 60; median of 3 interleaved runs",
+    ]
+
+
+# -- pickles
+
+
+def test_a_pickled_timeline_is_what_it_was() -> None:
+    contest = pickles.contest(100)
+    name, path = next(contest.paths())
+    assert name == OWN
+    assert path.outcome() == contest.expected
+    assert path.sample().cost > 0
+
+
+def test_pickles_are_told_with_their_bound() -> None:
+    lines = {"asrwire": Line(0.5, {}, 1, 1, 1, True), "slots dataclasses": Line(250, {}, 500, 490, 510, True)}
+    assert pickles.report(lines) == [
+        "asrwire              0.50 ms    1.00x  at most 5 ms",
+        "slots dataclasses     250 ms     500x",
     ]
 
 

@@ -34,8 +34,8 @@ FLOORS = [
     ["__init__"],
     ["integrations", "emulator", "testing", "sidecar", "batch", "cli", "__main__"],
 ]
-# Methods of values that hand over to an optional library, imported when they are called.
-UP = {("_files", "integrations"), ("_transcript", "integrations"), ("_timeline", "integrations")}
+# Upwards, by methods of values that hand over to an optional library: imported when they are called.
+LOADED_WHEN_CALLED = {("_files", "integrations"), ("_transcript", "integrations"), ("_timeline", "integrations")}
 PLACE = {name: (floor, i) for floor, names in enumerate(FLOORS) for i, name in enumerate(names)}
 
 
@@ -54,9 +54,7 @@ def imported(path: Path) -> set[str]:
     """The rooms a file imports or cimports, type-checking imports left out."""
     text = path.read_text()
     if path.suffix != ".py":
-        names = re.findall(r"^\s*from\s+(?:asrwire)?\.(\w+)\s+c?import", text, re.MULTILINE)
-        names += re.findall(r"^\s*from\s+asrwire\.(\w+)\s+c?import", text, re.MULTILINE)
-        return set(names)
+        return set(re.findall(r"^\s*from\s+(?:asrwire)?\.(\w+)[\w.]*\s+c?import", text, re.MULTILINE))
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -83,7 +81,10 @@ def test_imports_only_go_down(path: Path) -> None:
     assert name in PLACE, f"{name} has no floor: give it one in FLOORS"
     for other in imported(path) - {name}:
         said = f"{name} (floor {PLACE[name][0]}) imports {other} (floor {PLACE[other][0]})"
-        assert PLACE[other] < PLACE[name] or (name, other) in UP, said
+        if (name, other) in LOADED_WHEN_CALLED:
+            assert not re.search(rf"^( {{4}})?from \.{other}\b", path.read_text(), re.MULTILINE), f"{said} at once"
+        else:
+            assert PLACE[other] < PLACE[name], said
 
 
 def test_the_bytes_floor_knows_only_errors() -> None:

@@ -7,6 +7,7 @@ import pickle
 import re
 import sys
 import tracemalloc
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -368,6 +369,25 @@ def test_columns_that_are_not_those_of_words_are_refused_or_can_be_read(channels
             except ValueError:  # where it is made, or of text that is not UTF-8
                 refused += 1
     assert refused > 40
+
+
+@pytest.mark.parametrize(
+    "first", [(0,), (1, 3), (0, 2), (0, 4), (0, 3, 1, 3), (0, 2**31, 0, 3), (0, 2**32 - 1, 3)], ids=str
+)
+def test_where_sentences_begin_goes_up_from_the_first_word_to_the_last(first: tuple[int, ...]) -> None:
+    make, columns = WordTimeline.from_sentences([sentence(0, *[Word(1, 2, "a")] * 3)])._columns.__reduce__()  # type: ignore[misc]
+    good = make(*columns[:7], array("I", (0, 1, 1, 3)).tobytes(), *columns[8:])
+    assert [WordTimeline(good).sentence_of(i) for i in range(3)] == [0, 2, 2]
+    with pytest.raises(ValueError, match="not the columns of words"):
+        make(*columns[:7], array("I", first).tobytes(), *columns[8:])
+
+
+@pytest.mark.parametrize("width", [3, 8])
+@pytest.mark.parametrize("place", [4, 5, 6])
+def test_a_column_has_numbers_of_1_2_or_4_bytes(place: int, width: int) -> None:
+    make, columns = WordTimeline.from_sentences([sentence(0, *[Word(1, 2, "a")] * 3)])._columns.__reduce__()  # type: ignore[misc]
+    with pytest.raises(ValueError, match="not the columns of words"):
+        make(*columns[:place], bytes(3 * width), *columns[place + 1 :])
 
 
 def test_pickles_by_columns() -> None:

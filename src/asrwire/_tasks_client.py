@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from . import _tasks
 from ._net._colour import drive, drive_async
@@ -70,6 +70,9 @@ class AsyncValues(Generic[T]):
 class _Tasks:
     def __init__(self, client: Settings) -> None:
         self._client = client
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the tasks of a client hold it: they are neither copied nor pickled")
 
 
 class Tasks(_Tasks):

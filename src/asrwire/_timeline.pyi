@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, final, overload
 
+import pyarrow as pa
+
 from ._model import Sentence, Word
 
 NO_TIME: Final = -2147483648
@@ -114,7 +116,7 @@ class WordTimeline(Sequence[Word]):
     def channel(self, channel_id: int) -> WordTimeline:
         """The words of one channel; empty where it has none."""
 
-    def to_arrow(self) -> Any:
+    def to_arrow(self) -> pa.Table:
         """The words in the order of time as a table of `asrwire.integrations.arrow` (a ``pyarrow.Table``).
 
         ``word`` counts the words of a sentence that are in this timeline. What sentences and the whole have beside

@@ -131,8 +131,8 @@ def test_clients_and_streams_are_neither_pickled_nor_copied(colour: Colour) -> N
             inner = getattr(client, "inner", client)
             stream = inner.stream(URL, model=MODEL)
             for value in (inner, stream, inner.tasks):
-                for take in (pickle.dumps, copy.deepcopy):
-                    with pytest.raises(TypeError):
+                for take in (pickle.dumps, copy.copy, copy.deepcopy):
+                    with pytest.raises(TypeError, match="neither copied nor pickled"):
                         take(value)
 
     with Server(GOOD) as server:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from .. import _codes, _requests, _retry
@@ -64,6 +64,9 @@ class Call:
         self._over = False  # nothing more is to be read
         self._quick: Any = None  # reads past the steps: see `_takes_turn`
         self._turn = threading.Lock()  # held by whoever reads or closes
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a call holds a connection: it is neither copied nor pickled")
 
     # -- what came
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from .. import _requests
@@ -59,6 +59,13 @@ class Settings:
     def _key(self) -> str:
         """The key for one request. Raises ConfigError, TypeError."""
         return _requests.api_key(self._api_key, os.environ)
+
+    def __reduce__(self) -> NoReturn:
+        name = f"asrwire.{type(self).__name__}"
+        raise TypeError(
+            f"a client holds connections and a key: it is neither copied nor pickled. functools.partial({name}, ...) "
+            "pickles what it is told, without a key where that is a function or in the environment"
+        )
 
     def __repr__(self) -> str:
         return f"<asrwire.{type(self).__name__} {self._endpoints.region} {urlsplit(self._endpoints.base_url).netloc}>"

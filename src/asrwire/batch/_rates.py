@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from .._errors import ConfigError
 
@@ -126,6 +126,12 @@ class LocalRateLimiter(_Limiter):
     def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(rate, clock)
         self._schedule = Schedule()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "this limiter knows one process: it is neither copied nor pickled. SQLiteRateLimiter(path, rate) pickles, "
+            "and all that name its file share the rate"
+        )
 
     async def acquire(self, n: int = 1) -> None:
         """Return when `n` more requests may leave. Raises TypeError, ConfigError."""

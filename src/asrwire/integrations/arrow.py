@@ -191,7 +191,9 @@ def _texts(columns: WordColumns, count: int) -> pa.Array:
         raise OverflowError("more than 2 GiB of text")
     joined = pieces.flatten()
     assert joined.offset == 0
-    return pa.StringArray.from_buffers(count, offsets.cast(pa.int32()).buffers()[1], joined.buffers()[1])
+    texts = pa.StringArray.from_buffers(count, offsets.cast(pa.int32()).buffers()[1], joined.buffers()[1])
+    texts.validate(full=True)  # that it is UTF-8: columns may come from a pickle
+    return texts
 
 
 def _times(column: bytes) -> pa.Array:
@@ -205,7 +207,8 @@ def _without_words(columns: WordColumns) -> list[int]:
     """The positions of the sentences that have none."""
     first = _numbers(columns.first, pa.uint32())
     sizes = pc.subtract(first[1:], first[:-1])
-    return pc.indices_nonzero(pc.equal(sizes, 0)).to_pylist()  # type: ignore[no-any-return]
+    positions: list[int] = pc.indices_nonzero(pc.equal(sizes, 0)).to_pylist()
+    return positions
 
 
 def _with_sentences(
