@@ -152,6 +152,12 @@ class Machine:
 
     def next(self, now: float) -> Step:
         """What is to be done now; None: there is nothing left to be done, and nothing under way."""
+        may_sweep = len(self._open) > _MANY and not self._sweeping and self._sweeps_failed < _SWEEPS
+        if may_sweep and now >= self._sweep_at:
+            self._sweeping = True
+            models = tuple(sorted({one.model for one in self._open.values()}))
+            tasks = frozenset(one.task_id for one in self._open.values() if one.task_id is not None)
+            return Sweep(models, max(now - KEPT, min(one.begun for one in self._open.values()) - SKEW), tasks)
         may_look = self._looking < LOOKING
         due = self._next_look(now)
         if may_look and due is not None and due <= now:
@@ -159,12 +165,6 @@ class Machine:
             number = self._over.popleft() if self._over else heappop(self._due)[1]
             self._at.pop(number, None)
             return Look(self._open[number])
-        may_sweep = len(self._open) > _MANY and not self._sweeping and self._sweeps_failed < _SWEEPS
-        if may_sweep and now >= self._sweep_at:
-            self._sweeping = True
-            models = tuple(sorted({one.model for one in self._open.values()}))
-            tasks = frozenset(one.task_id for one in self._open.values() if one.task_id is not None)
-            return Sweep(models, max(now - KEPT, min(one.begun for one in self._open.values()) - SKEW), tasks)
         waiting = [submission for number, submission in self._lost.items() if number not in self._left]
         may_search = waiting and self._searching is None
         if may_search and now >= self._search_at:
