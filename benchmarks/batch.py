@@ -15,7 +15,7 @@ import selectors
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Set
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,17 +131,6 @@ class Service:
         for _ in range(-(-len(found) // 100)):
             await self._query(3)
         return [self._as_it_is(task_id) for task_id in found]
-
-    async def listed(self, model: str, since: float, tasks: Set[str]) -> dict[str, bool]:
-        found: dict[str, bool] = {}
-        newest = list(reversed(self.tasks))
-        for first in range(0, len(newest), 100):
-            page = newest[first : first + 100]
-            await self._query(3)
-            found |= {task_id: self._as_it_is(task_id).done for task_id in page}
-            if tasks <= found.keys() or EPOCH + self.tasks[page[-1]].begun < since:
-                break
-        return found
 
     async def made_of(self, task: Task) -> list[str] | None:
         await self._query(3)

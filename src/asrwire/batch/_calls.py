@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from .. import _codes, _many, _requests, _single
@@ -19,8 +19,6 @@ from .._net._colour import drive_async
 from .._net._fetch import Driver
 from .._talk import Conversation, Service, Talk, exchange, passing
 from .._task import Subtask, Task
-
-_PAGE: Final = 100  # tasks
 
 
 class Calls(Protocol):
@@ -37,9 +35,6 @@ class Calls(Protocol):
 
     async def submitted(self, model: str, since: float) -> list[Task]:
         """The account's tasks of a model, submitted since then (seconds since 1970)."""
-
-    async def listed(self, model: str, since: float, tasks: Set[str]) -> dict[str, bool]:
-        """As many pages of these as show `tasks`, newest first: whether each is over, by id."""
 
     async def made_of(self, task: Task) -> list[str] | None:
         """The URLs a finished task was made of, or None: it does not show them."""
@@ -79,10 +74,6 @@ class ClientCalls:
     async def submitted(self, model: str, since: float) -> list[Task]:
         return await drive_async(Driver(self._client, _listing, model, since).result())
 
-    async def listed(self, model: str, since: float, tasks: Set[str]) -> dict[str, bool]:
-        found = await drive_async(Driver(self._client, _listing, model, since, tasks).result())
-        return {task.task_id: task.done for task in found}
-
     async def made_of(self, task: Task) -> list[str] | None:
         return await drive_async(Driver(self._client, _showing, task).result())
 
@@ -103,16 +94,13 @@ def _fetching(service: Service, task: Task, subtask: Subtask, *, now: float) -> 
     return _single.outcome(Talk(service, now), task, subtask, keep_raw=True)
 
 
-def _listing(
-    service: Service, model: str, since: float, wanted: Set[str] | None = None, *, now: float
-) -> Conversation[list[Task]]:
-    most = None if wanted is None else 2 * -(-len(wanted) // _PAGE)  # others' tasks are between them
+def _listing(service: Service, model: str, since: float, *, now: float) -> Conversation[list[Task]]:
     filters = {"model_name": model, "start_time": datetime.fromtimestamp(since, UTC)}
     found: dict[str, Task] = {}
     for page in count(1):
-        tasks, last = yield from _many.pages(Talk(service, now), page, _PAGE, filters)
+        tasks, last = yield from _many.pages(Talk(service, now), page, 100, filters)
         found |= {task.task_id: task for task in tasks}
-        if page >= last or not tasks or page == most or (wanted is not None and wanted <= found.keys()):
+        if page >= last or not tasks:
             break
     return list(found.values())
 

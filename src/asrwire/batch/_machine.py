@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
@@ -28,10 +28,7 @@ PATIENCE: Final = 3600.0  # seconds to wait for tasks that may be one, in one ru
 KEPT: Final = 24 * 3600.0  # seconds that the service keeps tasks
 ASKED: Final = 600.0  # seconds: the longest pause the service may ask for
 _LOOK: Final = 5.0  # seconds between two searches
-_MANY: Final = 100  # tasks; when more are open, lists tell more with fewer queries
-_PAGE: Final = 0.5  # seconds between two lists, for each page: a tenth of the queries
-_BELIEVED: Final = 600.0  # seconds: so long a task whose look is due is not over because lists say so
-_SWEEPS: Final = 3  # in a row that may fail before tasks are only looked at one by one
+_PAGE: Final = 0.5  # seconds between two, for each page of the list: a tenth of the queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +49,6 @@ class Search:
 
     models: tuple[str, ...]
     since: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """List the account's tasks of these models since then until all of `tasks` are seen, and tell `Machine.swept`."""
-
-    models: tuple[str, ...]
-    since: float
-    tasks: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +77,7 @@ class Candidate:
     urls: frozenset[str] | None
 
 
-Step: TypeAlias = Submit | Look | Search | Sweep | Wait | None
+Step: TypeAlias = Submit | Look | Search | Wait | None
 
 
 class Machine:
@@ -118,12 +106,6 @@ class Machine:
         self.counts = journal.counts()
         self.seconds = journal.seconds()
         self._due: list[tuple[float, int]] = []
-        self._at: dict[int, float] = {}  # which of these still holds
-        self._over: deque[int] = deque()  # what lists say is over, or do not show when it is due
-        self._sweeping = False
-        self._sweep_at = now
-        self._believed = 0.0  # lists are, until then
-        self._sweeps_failed = 0  # in a row
         self._open: dict[int, Submission] = {}
         self._looks: Counter[int] = Counter()
         self._ages: dict[int, float] = {}  # when this run first knew of a task
@@ -152,19 +134,10 @@ class Machine:
 
     def next(self, now: float) -> Step:
         """What is to be done now; None: there is nothing left to be done, and nothing under way."""
-        may_sweep = len(self._open) > _MANY and not self._sweeping and self._sweeps_failed < _SWEEPS
-        if may_sweep and now >= self._sweep_at:
-            self._sweeping = True
-            models = tuple(sorted({one.model for one in self._open.values()}))
-            tasks = frozenset(one.task_id for one in self._open.values() if one.task_id is not None)
-            return Sweep(models, max(now - KEPT, min(one.begun for one in self._open.values()) - SKEW), tasks)
         may_look = self._looking < LOOKING
-        due = self._next_look(now)
-        if may_look and due is not None and due <= now:
+        if may_look and self._due and self._due[0][0] <= now:
             self._looking += 1
-            number = self._over.popleft() if self._over else heappop(self._due)[1]
-            self._at.pop(number, None)
-            return Look(self._open[number])
+            return Look(self._open[heappop(self._due)[1]])
         waiting = [submission for number, submission in self._lost.items() if number not in self._left]
         may_search = waiting and self._searching is None
         if may_search and now >= self._search_at:
@@ -175,8 +148,7 @@ class Machine:
         if may_submit and now >= self._submit_at:
             self._sending += 1
             return Submit()
-        times = [due] if may_look and due is not None else []
-        times += [self._sweep_at] * may_sweep
+        times = [self._due[0][0]] if may_look and self._due else []
         times += [self._search_at] * bool(may_search) + [self._submit_at] * may_submit
         if times:
             return Wait(max(0.0, min(times) - now))
@@ -241,41 +213,7 @@ class Machine:
     def _watch(self, submission: Submission, now: float, at: float) -> None:
         self._open[submission.number] = submission
         self._ages[submission.number] = now
-        self._look_at(submission.number, at)
-
-    def _look_at(self, number: int, at: float) -> None:
-        self._at[number] = at
-        heappush(self._due, (at, number))
-
-    def _next_look(self, now: float) -> float | None:
-        if self._over:
-            return now
-        while self._due and self._at.get(self._due[0][1]) != self._due[0][0]:
-            heappop(self._due)
-        if not self._due:
-            return None
-        at = self._due[0][0]
-        return at if now >= self._believed else max(at, min(at + _BELIEVED, self._believed))
-
-    def swept(self, shown: Mapping[str, bool], now: float) -> None:
-        """What a `Sweep` has found: of tasks by id, whether they are over."""
-        self._swept(now)
-        self._sweeps_failed = 0
-        self._believed = now + LONGEST
-        for number, at in list(self._at.items()):
-            over = shown.get(self._open[number].task_id or "")
-            if over or (over is None and at <= now):
-                del self._at[number]
-                self._over.append(number)
-
-    def sweep_failed(self, now: float, for_good: bool = False) -> None:
-        """It could not be listed now, or cannot be with this key."""
-        self._swept(now)
-        self._sweeps_failed = _SWEEPS if for_good else self._sweeps_failed + 1
-
-    def _swept(self, now: float) -> None:
-        self._sweeping = False
-        self._sweep_at = now + max(_LOOK, _PAGE * len(self._open) / 100)
+        heappush(self._due, (at, submission.number))
 
     def again(self, submission: Submission, now: float, pause: float | None = None) -> None:
         """The task is not over, or not to be had now."""
@@ -283,7 +221,7 @@ class Machine:
         self._looking -= 1
         interval = min(LONGEST, FIRST * GROWTH ** min(self._looks[number], 20))
         self._looks[number] += 1
-        self._look_at(number, now + max(interval, min(pause or 0.0, ASKED)))
+        heappush(self._due, (now + max(interval, min(pause or 0.0, ASKED)), number))
 
     def ended(self, file: File, state: str, code: str | None = None, message: str | None = None) -> None:
         """One file of a task is ``done`` (its result is on the disk), ``failed``, ``expired``, or still ``submitted``:
@@ -299,11 +237,11 @@ class Machine:
         self.seconds += seconds or 0
         del self._open[number]
         age, looks = min(now - self._ages.pop(number), LONGEST * 10), self._looks.pop(number, 0)
-        # Too long, maybe, where the first look has found it done, else too short.
+        # Queries are bounded, and a first look that comes too early costs another: most are to find the task done.
         if self._typical is None:
             self._typical = age
         else:
-            self._typical += 0.03 * ((age - self._typical) if looks else -self._typical)
+            self._typical += 0.1 * (age - self._typical) if looks else -0.003 * self._typical
 
     def not_now(self, submission: Submission, elsewhere: bool = False) -> None:
         """What is left of a task is not to be had in this run; ``elsewhere``: the account asked does not know it."""

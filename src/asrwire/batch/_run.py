@@ -25,7 +25,7 @@ from .._task import Subtask, Task
 from . import _calls
 from ._calls import Calls
 from ._journal import File, Journal, Submission
-from ._machine import KEPT, SETTLE, Candidate, Look, Machine, Search, Submit, Sweep, Wait
+from ._machine import KEPT, SETTLE, Candidate, Look, Machine, Search, Submit, Wait
 from ._rates import RateLimiter
 
 _REFUSALS: Final = 10  # in a row that end a run: the service is down, or not there
@@ -125,10 +125,8 @@ class Run:
                     self._start(self._posts, self._submit())
                 elif isinstance(step, Look):
                     self._start(self._others, self._look(step.submission))
-                elif isinstance(step, Search):
-                    self._start(self._others, self._search(step))
                 else:
-                    self._start(self._others, self._sweep(step))
+                    self._start(self._others, self._search(step))
         finally:
             await self._stop()
 
@@ -276,18 +274,6 @@ class Run:
             self._machine.search_failed(self._clock(), error.retry_after, for_good=not passing(error))
             return
         self._machine.searched(candidates, shown, self._clock())
-
-    async def _sweep(self, sweep: Sweep) -> None:
-        shown: dict[str, bool] = {}
-        try:
-            for model in sweep.models:
-                shown |= await self._calls.listed(model, sweep.since, sweep.tasks - shown.keys())
-        except ASRWireError as error:
-            if error.http_status == 401:
-                raise
-            self._machine.sweep_failed(self._clock(), for_good=not passing(error))
-        else:
-            self._machine.swept(shown, self._clock())
 
 
 # == results on the disk ===============================================================================================
