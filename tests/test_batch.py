@@ -890,7 +890,8 @@ def test_the_first_submissions_refused_for_one_reason_end_it(codes: list[str], e
             with pytest.raises(HTTPStatusError) as raised:
                 asyncio.run(run.run())
             assert raised.value.code == "InvalidParameter"
-            assert (calls.sent, journal.counts()) == (20, {"failed": 20, "pending": 20})
+            assert 20 <= calls.sent < 20 + 8  # under way already
+            assert journal.counts() == {"failed": calls.sent, "pending": 40 - calls.sent}
         else:
             asyncio.run(run.run())
             assert (calls.sent, journal.counts()) == (40, {"failed": 40})

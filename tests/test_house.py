@@ -32,7 +32,7 @@ FLOORS = [
     ["_stream", "_talk", "_single", "_many", "_tasks", "_net", "capture"],
     ["_tasks_client", "_client"],
     ["__init__"],
-    ["integrations", "emulator", "testing", "sidecar", "batch", "cli", "__main__"],
+    ["emulator", "testing", "sidecar", "batch", "integrations", "cli", "__main__"],
 ]
 # Upwards, by methods of values that hand over to an optional library: imported when they are called.
 LOADED_WHEN_CALLED = {("_files", "integrations"), ("_transcript", "integrations"), ("_timeline", "integrations")}

@@ -76,9 +76,11 @@ class Driver(Generic[T]):
 
     Attributes:
         value: what the conversation returned, once it is over.
+        may_ask: a step before each question after tasks, in place of the client's own pace.
     """
 
     value: T
+    may_ask: Callable[[], Any] | None = None
 
     def __init__(
         self, client: Settings, conversation: Callable[..., Conversation[T]], *arguments: object,
@@ -143,7 +145,9 @@ class Driver(Generic[T]):
 
     def _ask(self, request: Request) -> Steps[Reply]:
         if request.credentials:
-            if request.method == "GET":
+            if request.method == "GET" and self.may_ask is not None:
+                yield self.may_ask
+            elif request.method == "GET":
                 yield from self._sleep(self._client._pace.delay(time.monotonic()))
             self._key = self._client._key()
         until = self._deadline if request.deadline is None else request.deadline

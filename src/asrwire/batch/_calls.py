@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote
 
 from .. import _codes, _many, _requests, _single
@@ -19,6 +19,9 @@ from .._net._colour import drive_async
 from .._net._fetch import Driver
 from .._talk import Conversation, Service, Talk, exchange, passing
 from .._task import Subtask, Task
+from ._rates import RateLimiter
+
+_T = TypeVar("_T")
 
 
 class Calls(Protocol):
@@ -46,11 +49,15 @@ class ClientCalls:
     Args:
         client: it stays open.
         family: whose request shape to use for a model not known here.
+        queries: a limit for looks and lists together, or None: the client keeps to 20 a second by itself.
     """
 
-    def __init__(self, client: AsyncClient, family: str | None = None) -> None:
+    def __init__(
+        self, client: AsyncClient, family: str | None = None, queries: RateLimiter | None = None
+    ) -> None:
         self._client = client
         self._family = family
+        self._queries = queries
 
     @property
     def root(self) -> str:
@@ -60,22 +67,25 @@ class ClientCalls:
         return endpoints.base_url + workspace
 
     async def submit(self, urls: list[str], model: str, parameters: Mapping[str, Any]) -> Task:
-        driver = Driver(
-            self._client, _submitting, urls, model=model, family=self._family, options=dict(parameters)
-        )
-        return await drive_async(driver.result())
+        return await self._asked(_submitting, urls, model=model, family=self._family, options=dict(parameters))
 
     async def look(self, task: Task) -> Task:
-        return await drive_async(Driver(self._client, _looking, task).result())
+        return await self._asked(_looking, task)
 
     async def fetch(self, task: Task, subtask: Subtask) -> FileResult | FileFailed:
-        return await drive_async(Driver(self._client, _fetching, task, subtask).result())
+        return await self._asked(_fetching, task, subtask)
 
     async def submitted(self, model: str, since: float) -> list[Task]:
-        return await drive_async(Driver(self._client, _listing, model, since).result())
+        return await self._asked(_listing, model, since)
 
     async def made_of(self, task: Task) -> list[str] | None:
-        return await drive_async(Driver(self._client, _showing, task).result())
+        return await self._asked(_showing, task)
+
+    async def _asked(self, conversation: Callable[..., Conversation[_T]], *arguments: object, **more: Any) -> _T:
+        driver = Driver(self._client, conversation, *arguments, **more)
+        if self._queries is not None:
+            driver.may_ask = self._queries.acquire
+        return await drive_async(driver.result())
 
 
 def _submitting(

@@ -100,7 +100,7 @@ class Submission:
 
 
 class Told(NamedTuple):
-    """What a report says of a file."""
+    """What is to be said of a file: ``name`` is its result's, ``seconds`` were billed for all of its task."""
 
     url: str
     id: str | None
@@ -108,6 +108,13 @@ class Told(NamedTuple):
     code: str | None
     message: str | None
     task_id: str | None
+    key: str
+    name: str
+    seconds: float | None
+
+
+class JournalOpen(ConfigError):
+    """Another process, or another `Journal` of this one, has the file open."""
 
 
 class Journal:
@@ -161,7 +168,7 @@ class Journal:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise ConfigError(f"another process has the journal {self._path} open") from None
+                raise JournalOpen(f"another process has the journal {self._path} open") from None
             raise ConfigError(f"the journal {self._path}: {error}") from None
         except sqlite3.Error as error:
             raise ConfigError(f"the journal {self._path}: {error}") from None
@@ -321,18 +328,12 @@ class Journal:
         """The files in these states: those that are wanted, and those that are open besides."""
         marks = ", ".join("?" * len(states))
         rows = self._rows(
-            "SELECT url, id, files.state, code, message, task_id FROM files"
+            "SELECT url, id, files.state, code, message, task_id, key, name, seconds FROM files"
             f" LEFT JOIN submissions ON submissions.number = submission WHERE files.state IN ({marks})"
             " AND (wanted = 1 OR files.state IN ('submitting', 'submitted', 'uncertain')) ORDER BY files.number",
             *states,
         )
         return (Told(*row) for row in rows)
-
-    def results(self) -> Iterator[tuple[str, str]]:
-        """Of each wanted file that is done, what it is known by and the name of its result."""
-        yield from self._rows(
-            "SELECT ifnull(id, url), name FROM files WHERE state = 'done' AND wanted = 1 ORDER BY number"
-        )
 
     def check(self) -> None:
         """Raises AssertionError where something does not hold that must."""

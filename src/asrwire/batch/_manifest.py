@@ -67,16 +67,16 @@ def read_manifest(
         if not (text := line.strip().removeprefix("\ufeff")):
             continue
         try:
-            item = _item(text, model, chosen, common)
-            for what, value, seen in (("URL", item.url, urls), ("id", item.id, ids)):
-                if value is not None and seen.setdefault(value, (number, item.key))[1] != item.key:
+            one = _item(text, model, chosen, common)
+            for what, value, seen in (("URL", one.url, urls), ("id", one.id, ids)):
+                if value is not None and seen.setdefault(value, (number, one.key))[1] != one.key:
                     raise ConfigError(f"line {seen[value][0]} has the same {what} and is another file")
         except (ConfigError, TypeError) as error:
             raise ConfigError(f"{name}, line {number}: {error}") from None
-        items.append(item)
+        items.append(one)
     if not items:
         raise ConfigError(f"{name} names no file")
-    return iter({item.key: item for item in items}.values())
+    return iter({one.key: one for one in items}.values())
 
 
 def _item(text: str, model: str, family: str, common: dict[str, Any]) -> Item:
@@ -87,10 +87,15 @@ def _item(text: str, model: str, family: str, common: dict[str, Any]) -> Item:
         except orjson.JSONDecodeError as error:
             raise ConfigError(f"not JSON: {error}") from None
     url, given = told.pop("url", None), told.pop("id", None)
+    return item(url, given, model, family, common | told)
+
+
+def item(url: object, given: object, model: str, family: str, options: dict[str, Any]) -> Item:
+    """The item of a URL and an id, or None. Raises ConfigError, TypeError."""
     if not isinstance(url, str):
         raise ConfigError("url is missing" if url is None else "url is not a string")
     if given is not None and not (isinstance(given, str) and given):
         raise ConfigError("id is a string that is not empty")
     _requests.file_urls(url)
-    parameters = check_options(family, common | told)
+    parameters = check_options(family, options)
     return Item(url, given, model, orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS).decode())

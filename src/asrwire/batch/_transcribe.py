@@ -18,7 +18,7 @@ from ._journal import Journal
 from ._machine import SETTLE
 from ._manifest import Item
 from ._rates import LocalRateLimiter, RateLimiter
-from ._run import BatchProgress, Folder, Run
+from ._run import BatchProgress, Folder, Run, Write
 
 RATE: Final = 5.0  # submissions a second
 
@@ -50,22 +50,9 @@ async def transcribe_batch(
     calling it again goes on.
     """
     wanted = list(items)
-    models = {item.model for item in wanted}
-    if len(models) != 1:
-        raise ConfigError("items are files of one model, one or more")
-    (model,) = models
-    chosen = _requests.file_family(model, family)
-    if chosen is None:
-        raise ConfigError(f"{model!r} is not known as a file-task model: give its family")
-    calls = ClientCalls(client, family)
-    journal.keep_to(calls.root)
-    journal.want(wanted)
-    if retry_failed:
-        journal.retry()
-    folder = Folder(Path(out))
-    run = Run(
-        journal, calls, folder.write, limiter or LocalRateLimiter(RATE),
-        per_task=_requests.urls_per_task(chosen), settle=settle, resubmit=resubmit,
+    run = begun(
+        wanted, journal, ClientCalls(client, family), Folder(Path(out)).write, limiter or LocalRateLimiter(RATE),
+        family=family, settle=settle, resubmit=resubmit, retry_failed=retry_failed,
     )  # fmt: skip
     running = asyncio.ensure_future(run.run())
     try:
@@ -79,3 +66,23 @@ async def transcribe_batch(
         raise
     running.result()
     return run.progress()
+
+
+def begun(
+    items: list[Item], journal: Journal, calls: ClientCalls, write: Write, limiter: RateLimiter, *, family: str | None,
+    settle: float, resubmit: bool, retry_failed: bool,
+) -> Run:  # fmt: skip
+    """A run of these. Raises ConfigError."""
+    models = {item.model for item in items}
+    if len(models) != 1:
+        raise ConfigError("items are files of one model, one or more")
+    (model,) = models
+    chosen = _requests.file_family(model, family)
+    if chosen is None:
+        raise ConfigError(f"{model!r} is not known as a file-task model: give its family")
+    journal.keep_to(calls.root)
+    journal.want(items)
+    if retry_failed:
+        journal.retry()
+    per_task = _requests.urls_per_task(chosen)
+    return Run(journal, calls, write, limiter, per_task=per_task, settle=settle, resubmit=resubmit)

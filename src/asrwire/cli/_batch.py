@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -38,6 +38,7 @@ from ._terminal import harmless, read_stdin, say, takes_control_codes, tell, wid
 _EVERY: Final = 30.0  # seconds between lines of progress that go to no terminal
 _OLD: Final = 20 * 3600.0  # seconds after which an open task is worth a warning: its results die after 24 h
 _STATES: Final = ("failed", "expired", "uncertain")
+_SAID: Final = ("url", "id", "state", "code", "message", "task_id")  # of a file, in a report for programs
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,17 +78,21 @@ async def _transcribing(
 
 
 def _results(folder: Path, journal: Journal) -> Iterator[tuple[str, FileResult]]:
-    for known_by, name in journal.results():
-        if (folder / name).exists():  # else the report says that it is elsewhere
-            yield shown_url(known_by) if "://" in known_by else known_by, read_result((folder / name).read_bytes())
+    for told in journal.told("done"):
+        if (folder / told.name).exists():  # else the report says that it is elsewhere
+            known_by = told.id or told.url
+            yield (
+                shown_url(known_by) if "://" in known_by else known_by,
+                read_result((folder / told.name).read_bytes()),
+            )
 
 
 def _report(args: argparse.Namespace, journal: Journal, progress: BatchProgress) -> None:
-    elsewhere = {name for _, name in journal.results()} - {path.name for path in Path(args.out).iterdir()}
+    elsewhere = {told.name for told in journal.told("done")} - {path.name for path in Path(args.out).iterdir()}
     if elsewhere:
         tell(f"{len(elsewhere)} results are not in {args.out}: earlier runs wrote them, and they are not written again")
     for told in journal.told(*_STATES, "submitted"):
-        fields: dict[str, Any] = {**told._asdict(), "url": shown_url(told.url)}
+        fields = {name: getattr(told, name) for name in _SAID} | {"url": shown_url(told.url)}
         if args.json:
             say(orjson.dumps(fields).decode())
         else:
