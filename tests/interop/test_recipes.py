@@ -39,7 +39,8 @@ def run(name: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[
 
 
 def test_every_recipe_is_here() -> None:
-    assert {path.stem for path in RECIPES.glob("*.md")} == {"http-clients", "livekit", "pipecat"}
+    ours = {"dask", "http-clients", "livekit", "pipecat"}
+    assert {path.stem for path in RECIPES.glob("*.md")} == ours | {"ray"}  # whose test is in tests/cluster
 
 
 def without_ids(update: Update) -> Any:
@@ -331,3 +332,20 @@ def test_pipecats_text_so_far(pipecat: dict[str, Any]) -> None:
     assert text(Incomplete(Sentence(3, text="And"), "cut")) == "Hello you. Bye. And"
     heard = pipecat["Heard"]()
     assert [text(TextDelta("say", 0)), text(TextDelta("id", 2))] == ["say", "said"]
+
+
+# == Dask ==============================================================================================================
+
+
+def test_dask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = "https://example.com/lecture-7.mp3"
+    with Emulator(SCRIPT, queue_time=0, run_time=0.05, files={missing: "FILE_404_NOT_FOUND"}) as emulator:
+        first = run("dask", emulator, monkeypatch)
+        again = run("dask", emulator, monkeypatch)
+        made = [url for task in emulator.tasks for url in task.urls]
+    assert again["rows"] == first["rows"]
+    assert [row["url"] for row in first["rows"]] == first["urls"]
+    assert [row["url"] for row in first["rows"] if row["state"] != "done"] == [missing]
+    assert sorted(made) == sorted(first["urls"])
+    assert first["rows"][0]["text"].startswith(TEXTS[0])
