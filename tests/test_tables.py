@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -264,6 +265,15 @@ def test_what_failed_is_sent_once_more_on_demand(tmp_path: Path) -> None:
         transcribe(emulator, {"url": urls(5, 1)}, journals=tmp_path)
         transcribe(emulator, {"url": urls(5, 1)}, journals=tmp_path, retry_failed=True)
         assert made(emulator) == Counter(urls(5, 5, 1))
+
+
+def test_a_journal_that_another_has_open_holds_up_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: waits.append(k["timeout"]) or connect(*a, **k))
+    with JournalFolder(tmp_path).open("one"), pytest.raises(ConfigError, match="another process"):
+        JournalFolder(tmp_path).open("one")
+    assert waits == [0, 0]
 
 
 @pytest.mark.transport

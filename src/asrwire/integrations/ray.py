@@ -11,6 +11,7 @@ out with what `asrwire.integrations.tables` says of them. One `AsyncClient` for 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -38,6 +39,7 @@ __all__ = ["RayRateLimiter", "TranscribeFiles"]
 
 _NAMESPACE: Final = "asrwire"  # where all jobs of a cluster find its limiters
 _QUERIES: Final = 18.0  # a second; the service answers 20, and a network brings some closer together
+_AGAIN: Final = 1.0  # seconds until a limiter that was killed is made again
 _WAITING: Final = 100_000  # requests that may wait for their turn in one limiter
 
 
@@ -88,8 +90,9 @@ class RayRateLimiter:
             try:
                 await self._keeper().acquire.remote(n, self._rate)
                 return
-            except RayActorError:  # somebody has killed it
+            except RayActorError:  # somebody has killed it, or its node is lost
                 self._actor = None
+                await asyncio.sleep(_AGAIN)
 
     def throttled(self, retry_after: float | None = None) -> None:
         """The service said 429, and to wait for `retry_after` seconds (None: it did not say; 600 at most)."""
