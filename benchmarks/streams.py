@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 from asrwire import AsyncClient, AsyncStream, Limits, Timeouts
@@ -252,7 +253,7 @@ def svg(made: Sequence[Curve], path: Path, caption: str) -> None:
             axes.spines[["top", "right"]].set_visible(False)
         panels[0].set_xlabel("streams in one process")
         panels[-1].legend(frameon=False)
-        figure.supxlabel(caption, fontsize=7.5, color="#767676", x=0.01, ha="left")
+        figure.supxlabel(fill(caption, 170), fontsize=7.5, color="#767676", x=0.01, ha="left")
         figure.savefig(path, format="svg", metadata={"Date": None})
         pyplot.close(figure)
 
