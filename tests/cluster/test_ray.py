@@ -10,6 +10,7 @@ import asyncio
 import os
 import pickle
 import re
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -248,6 +249,15 @@ def test_out_of_ray_it_is_an_ordinary_callable() -> None:
         table = files({"url": urls(2)})
         files.close()
     assert table.column("state").to_pylist() == ["done", "done"]
+
+
+def test_a_process_that_closes_nothing_ends() -> None:
+    code = """if True:
+        from asrwire.batch import LocalRateLimiter
+        from asrwire.integrations.ray import TranscribeFiles
+        files = TranscribeFiles(model="fun-asr", limiter=LocalRateLimiter(1), queries=LocalRateLimiter(1))
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 # == the recipe ========================================================================================================

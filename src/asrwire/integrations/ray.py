@@ -11,6 +11,7 @@ out with what `asrwire.integrations.tables` says of them. One `AsyncClient` for 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -147,15 +148,17 @@ class TranscribeFiles:
             self._portal = stack.enter_context(start_blocking_portal())
             made = self._portal.call(_made, client)
             self._client = stack.enter_context(self._portal.wrap_async_context_manager(made))
-            self._stack = stack.pop_all()
+            # At the latest when the interpreter ends, as long as the loop's thread runs: who waits for that thread
+            # after it was stopped waits for ever.
+            self._close = weakref.finalize(self, stack.pop_all().close)
 
     def __call__(self, batch: pa.Table | Mapping[str, Any]) -> pa.Table:
         """Transcribe the files of a batch."""
         return self._portal.call(partial(transcribe_table, batch, client=self._client, **self._asked))
 
     def close(self) -> None:
-        """Close the client. Ray does not call this: it ends the process."""
-        self._stack.close()
+        """Close the client. Ray does not call this: it ends the process, which closes it too."""
+        self._close()
 
 
 async def _made(client: Callable[[], AsyncClient]) -> AsyncClient:
