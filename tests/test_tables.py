@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -256,6 +257,60 @@ def test_another_process_with_the_same_files_is_waited_for(tmp_path: Path, monke
         assert transcribe(emulator, {"url": urls(2, 1)}, journals=tmp_path).equals(first.take([1, 0]))
         assert refused == [f"another process has the journal {path} open"]
         assert len(emulator.tasks) == 1
+
+
+@pytest.mark.transport
+def test_no_journal_of_others_is_waited_for_while_others_wait(tmp_path: Path) -> None:
+    folder = JournalFolder(tmp_path)
+    names = [next(iter(folder.shared(batches_items(number)))) for number in range(4)]
+    others = [folder.open(name) for name in names[1:]]
+
+    async def release() -> float:
+        longest, before = 0.0, time.monotonic()
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            now = time.monotonic()
+            longest, before = max(longest, now - before), now
+        for other in others:
+            other.__exit__()
+        return longest
+
+    async def run() -> tuple[pa.Table, float]:
+        async with AsyncClient(KEY, base_url=emulator.base_url) as client:
+            given = {"url": urls(*range(4))}
+            work = transcribe_table(given, model=FUN, client=client, limiter=LocalRateLimiter(1000), journals=tmp_path)
+            table, longest = await asyncio.gather(work, release())
+            return table, longest
+
+    with emulate() as emulator:
+        table, longest = asyncio.run(run())
+    assert column(table, "state") == ["done"] * 4
+    assert longest < 0.9  # nor for the second that a journal waits by itself
+
+
+@pytest.mark.transport
+def test_journals_that_are_open_at_once_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_JOURNALS", 2)
+    folder = JournalFolder(tmp_path)
+    for number in range(6):
+        folder.shared(batches_items(number))
+    opened, most = set[Journal](), 0
+
+    class Counted(Journal):
+        def __enter__(self) -> Counted:
+            nonlocal most
+            opened.add(self)
+            most = max(most, len(opened))
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            opened.discard(self)
+            super().__exit__(*error)
+
+    monkeypatch.setattr("asrwire.batch._folder.Journal", Counted)
+    with emulate() as emulator:
+        assert column(transcribe(emulator, {"url": urls(0, 1, 2, 3, 4, 6)}, journals=tmp_path), "state") == ["done"] * 6
+    assert most == 2
 
 
 @pytest.mark.transport

@@ -60,5 +60,5 @@ class JournalFolder:
         return found
 
     def open(self, name: str) -> Journal:
-        """A journal by its name. Raises ConfigError, `JournalOpen`."""
-        return Journal(self._path / f"{name}.db")
+        """A journal by its name. Raises ConfigError, `JournalOpen` at once."""
+        return Journal(self._path / f"{name}.db", timeout=0)

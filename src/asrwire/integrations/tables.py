@@ -75,6 +75,7 @@ COLUMNS: Final = pa.schema(
 """The columns that are added: a ``pyarrow.Schema``."""
 
 _BUSY: Final = 1.0  # seconds between two attempts at a journal that another process has open
+_JOURNALS: Final = 64  # open at once: two files each, of the 1,024 that a process may have as a rule
 _CHUNK: Final = 1_000_000  # words in one array of Arrow's, which holds 2 GiB of text at most
 
 
@@ -189,15 +190,17 @@ class _Work:
         except (ASRWireError, OSError) as error:
             self._not_begun(items, error)
             return
+        gate = asyncio.Semaphore(_JOURNALS)
         async with asyncio.TaskGroup() as group:
             for name, some in shared.items():
-                group.create_task(self._go_on(some, folder, name))
+                group.create_task(self._go_on(some, folder, name, gate))
 
-    async def _go_on(self, items: list[Item], folder: JournalFolder, name: str) -> None:
+    async def _go_on(self, items: list[Item], folder: JournalFolder, name: str, gate: asyncio.Semaphore) -> None:
         while True:
             try:
-                with folder.open(name) as journal:
-                    return await self.transcribe(items, journal, folder.results)
+                async with gate:
+                    with folder.open(name) as journal:
+                        return await self.transcribe(items, journal, folder.results)
             except JournalOpen:
                 await asyncio.sleep(_BUSY)
             except (ASRWireError, OSError) as error:
