@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -319,6 +320,28 @@ def test_what_failed_is_sent_once_more_on_demand(tmp_path: Path) -> None:
         transcribe(emulator, {"url": urls(5, 1)}, journals=tmp_path)
         transcribe(emulator, {"url": urls(5, 1)}, journals=tmp_path, retry_failed=True)
         assert made(emulator) == Counter(urls(5, 5, 1))
+
+
+@pytest.mark.transport
+def test_results_of_earlier_runs_are_not_read_on_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops, reading = set[int](), set[int]()
+    opened, read = JournalFolder.open, tables.read_result
+
+    def on_the_loop(folder: JournalFolder, name: str) -> Journal:
+        loops.add(threading.get_ident())
+        return opened(folder, name)
+
+    def elsewhere(data: bytes) -> FileResult:
+        reading.add(threading.get_ident())
+        return read(data)
+
+    with emulate() as emulator:
+        first = transcribe(emulator, {"url": urls(1, 2)}, journals=tmp_path)
+        monkeypatch.setattr(JournalFolder, "open", on_the_loop)
+        monkeypatch.setattr(tables, "read_result", elsewhere)
+        assert transcribe(emulator, {"url": urls(1, 2)}, journals=tmp_path).equals(first)
+    assert reading
+    assert loops.isdisjoint(reading)
 
 
 @pytest.mark.transport

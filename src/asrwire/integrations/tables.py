@@ -231,8 +231,8 @@ class _Work:
             broken = error
         wanted = {item.key for item in items}
         for told in journal.told(*STATES):
-            if told.key in wanted:
-                self.rows[told.key] = _row(told, found.get(told.key), results, broken)
+            if told.key in wanted:  # results of earlier runs may be many, and large
+                self.rows[told.key] = await asyncio.to_thread(_row, told, found.get(told.key), results, broken)
 
 
 def _row(told: Told, said: _Said | None, results: Path | None, broken: ASRWireError | OSError | None) -> _Row:
