@@ -28,6 +28,7 @@ from ray import cloudpickle
 from ray.data.checkpoint import CheckpointConfig
 
 from asrwire import AsyncClient, Client, ConfigError, FileFailed
+from asrwire.batch import LocalRateLimiter
 from asrwire.emulator import Emulator, Script
 from asrwire.integrations.ray import RayRateLimiter, TranscribeFiles
 from asrwire.integrations.tables import COLUMNS
@@ -233,6 +234,30 @@ def test_a_limiter_that_was_killed_is_made_again() -> None:
     acquire(limiter, 1)
     ray.kill(ray.get_actor("killed", namespace="asrwire"))
     acquire(limiter, 1)
+
+
+class Missing:
+    """A limiter's actor on a node without the package."""
+
+    def __init__(self, rate: float) -> None:
+        raise ModuleNotFoundError("No module named 'asrwire'")
+
+    async def acquire(self, n: int, rate: float) -> None: ...
+
+
+def test_a_limiter_whose_actor_cannot_be_made_is_an_error_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asrwire.integrations.ray._Keeper", Missing)
+    with emulate() as emulator:
+        files = TranscribeFiles(
+            model="fun-asr", client=partial(AsyncClient, base_url=emulator.base_url),
+            limiter=RayRateLimiter(1, name="missing"), queries=LocalRateLimiter(10),
+        )  # fmt: skip
+        table = files({"url": urls(1)})
+        files.close()
+    assert table.column("state").to_pylist() == ["pending"]
+    assert table.column("error_message").to_pylist() == [
+        "the actor of the rate limiter 'missing' cannot be made: ModuleNotFoundError: No module named 'asrwire'"
+    ]
 
 
 @pytest.mark.parametrize(("rate", "name"), [(0, "x"), (1, ""), (float("inf"), "x")])

@@ -84,13 +84,16 @@ class RayRateLimiter:
         return self._rate
 
     async def acquire(self, n: int = 1) -> None:
-        """Return when `n` more requests may leave. Raises TypeError, ConfigError."""
+        """Return when `n` more requests may leave. Raises TypeError, ConfigError (its actor cannot be made, too)."""
         while True:
             try:
                 await self._keeper().acquire.remote(n, self._rate)
                 return
-            except RayActorError:  # somebody has killed it
+            except RayActorError as error:  # somebody has killed it
                 self._actor = None
+                if error.actor_init_failed:  # the next would fail like it
+                    why = str(error).strip().rpartition("\n")[2]
+                    raise ConfigError(f"the actor of the rate limiter {self._name!r} cannot be made: {why}") from None
 
     def throttled(self, retry_after: float | None = None) -> None:
         """The service said 429, and to wait for `retry_after` seconds (None: it did not say; 600 at most)."""
