@@ -19,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from asrwire import AsyncClient, ConfigError, FileResult, Sentence, Transcript, Word
+from asrwire import AsyncClient, ConfigError, FileResult, Sentence, Task, Timeout, Transcript, Word
 from asrwire.batch import Journal, LocalRateLimiter
+from asrwire.batch._calls import ClientCalls
 from asrwire.batch._folder import JournalFolder
 from asrwire.emulator import Emulator, Script
 from asrwire.integrations import tables
@@ -235,6 +236,37 @@ def test_signed_urls_are_told_apart_by_their_ids(tmp_path: Path) -> None:
             assert column(table, "state") == ["done", "done", "failed"]
             assert column(table, "error_message")[2] == "another row has the same URL and another id"
         assert len(emulator.tasks) == 1
+
+
+@pytest.mark.transport
+def test_a_task_of_other_options_is_not_taken_for_a_lost_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit, lost = ClientCalls.submit, []
+
+    async def lost_on_its_way(calls: ClientCalls, urls: list[str], model: str, parameters: Mapping[str, Any]) -> Task:
+        if not lost:
+            lost.append(urls)
+            raise Timeout("no reply", phase="read", sent="complete")
+        return await submit(calls, urls, model, parameters)
+
+    monkeypatch.setattr(ClientCalls, "submit", lost_on_its_way)
+
+    async def run() -> list[pa.Table]:
+        async with AsyncClient(KEY, base_url=emulator.base_url) as client:
+
+            async def ask(**options: object) -> pa.Table:
+                return await transcribe_table(
+                    {"url": urls(1)}, model=FUN, client=client, limiter=LocalRateLimiter(1000), journals=tmp_path,
+                    options=options, settle=1,
+                )  # fmt: skip
+
+            first = asyncio.create_task(ask())
+            while not lost:
+                await asyncio.sleep(0.01)
+            return [await ask(diarization_enabled=True), await first]
+
+    with emulate() as emulator:
+        ids = {task for table in asyncio.run(run()) for task in column(table, "task_id")}
+        assert len(ids) == len(emulator.tasks) == 2
 
 
 @pytest.mark.transport
