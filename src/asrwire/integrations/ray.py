@@ -131,7 +131,8 @@ class TranscribeFiles:
         limiter: of submissions; None: `RayRateLimiter`, 5 a second.
         queries: of questions after tasks, which the service bounds for the account as well; None: a `RayRateLimiter`
             named ``asrwire-queries``, 18 a second.
-        asked: the rest as `transcribe_table`: url, id, family, options, journals, settle, resubmit.
+        asked: the rest as `transcribe_table`: url, id, family, options, journals, settle, resubmit, retry_failed (what
+            fails again is sent yet once more if Ray gives its batch to another actor).
 
     A batch is a ``pyarrow.Table`` or a mapping of columns; what is returned is a table. What befalls files is in their
     rows: nothing but a mistake in the arguments, or a batch without the column, fails the job. Ray gives the batch of
