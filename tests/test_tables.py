@@ -211,6 +211,27 @@ def test_what_cannot_be_told_is_uncertain_and_says_why() -> None:
     assert "do not show whether it was taken" in column(table, "error_message")[0]
 
 
+class Told(LocalRateLimiter):
+    """Remembers what it is told of pauses."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self.pauses: list[float | None] = []
+
+    def throttled(self, retry_after: float | None = None) -> None:
+        self.pauses.append(retry_after)
+        super().throttled(retry_after)
+
+
+@pytest.mark.transport
+def test_a_429_is_told_to_the_limiter_of_what_was_refused() -> None:
+    submissions, queries = Told(1000), Told(1000)
+    with emulate("429:on=poll,times=1,retry_after=0") as emulator:
+        table = transcribe(emulator, {"url": urls(1)}, limiter=submissions, queries=queries)
+    assert column(table, "state") == ["done"]
+    assert (submissions.pauses, queries.pauses) == ([], [0])
+
+
 # == journals ==========================================================================================================
 
 
