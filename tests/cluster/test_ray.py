@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -234,6 +235,16 @@ def test_a_limiter_that_was_killed_is_made_again() -> None:
     acquire(limiter, 1)
     ray.kill(ray.get_actor("killed", namespace="asrwire"))
     acquire(limiter, 1)
+
+
+def test_what_is_not_there_is_an_error_of_its_row() -> None:
+    with emulate() as emulator:
+        files = TranscribeFiles(model="fun-asr", client=partial(AsyncClient, base_url=emulator.base_url))
+        table = files({"url": np.array([*urls(1), float("nan"), None], object), "n": np.array([1, float("nan"), 2])})
+        files.close()
+    assert table.column("state").to_pylist() == ["done", "failed", "failed"]
+    assert table.column("error_message").to_pylist() == [None, "url is missing", "url is missing"]
+    assert table.column("n").null_count == 0
 
 
 class Missing:

@@ -127,7 +127,7 @@ async def transcribe_table(
     ConfigError (no such column, an unknown option or model), TypeError.
     """
     if not isinstance(table, pa.Table):
-        table = pa.table(dict(table))
+        table = pa.table({name: _column(values) for name, values in table.items()})
     keys, items = _items(table, model, url, id, family, dict(options or {}))
     work = _Work(
         ClientCalls(client, family, queries), limiter, family=family, settle=settle, resubmit=resubmit,
@@ -146,6 +146,11 @@ async def transcribe_table(
         place = table.column_names.index(field.name) if field.name in table.column_names else table.num_columns
         table = (table.set_column if place < table.num_columns else table.add_column)(place, field, column)
     return table
+
+
+def _column(values: Any) -> Any:
+    # In arrays of objects pandas has NaN for what is not there.
+    return pa.array(values, from_pandas=True) if str(getattr(values, "dtype", "")) == "object" else values
 
 
 def _items(
