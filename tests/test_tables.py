@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +20,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from asrwire import AsyncClient, ConfigError, FileResult, Sentence, Transcript, Word
+from asrwire import AsyncClient, ConfigError, FileResult, Sentence, Task, Timeout, Transcript, Word
 from asrwire.batch import Journal, LocalRateLimiter
+from asrwire.batch._calls import ClientCalls
 from asrwire.batch._folder import JournalFolder
 from asrwire.emulator import Emulator, Script
 from asrwire.integrations import tables
@@ -209,6 +212,27 @@ def test_what_cannot_be_told_is_uncertain_and_says_why() -> None:
     assert "do not show whether it was taken" in column(table, "error_message")[0]
 
 
+class Told(LocalRateLimiter):
+    """Remembers what it is told of pauses."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self.pauses: list[float | None] = []
+
+    def throttled(self, retry_after: float | None = None) -> None:
+        self.pauses.append(retry_after)
+        super().throttled(retry_after)
+
+
+@pytest.mark.transport
+def test_a_429_is_told_to_the_limiter_of_what_was_refused() -> None:
+    submissions, queries = Told(1000), Told(1000)
+    with emulate("429:on=poll,times=1,retry_after=0") as emulator:
+        table = transcribe(emulator, {"url": urls(1)}, limiter=submissions, queries=queries)
+    assert column(table, "state") == ["done"]
+    assert (submissions.pauses, queries.pauses) == ([], [0])
+
+
 # == journals ==========================================================================================================
 
 
@@ -237,6 +261,37 @@ def test_signed_urls_are_told_apart_by_their_ids(tmp_path: Path) -> None:
 
 
 @pytest.mark.transport
+def test_a_task_of_other_options_is_not_taken_for_a_lost_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit, lost = ClientCalls.submit, []
+
+    async def lost_on_its_way(calls: ClientCalls, urls: list[str], model: str, parameters: Mapping[str, Any]) -> Task:
+        if not lost:
+            lost.append(urls)
+            raise Timeout("no reply", phase="read", sent="complete")
+        return await submit(calls, urls, model, parameters)
+
+    monkeypatch.setattr(ClientCalls, "submit", lost_on_its_way)
+
+    async def run() -> list[pa.Table]:
+        async with AsyncClient(KEY, base_url=emulator.base_url) as client:
+
+            async def ask(**options: object) -> pa.Table:
+                return await transcribe_table(
+                    {"url": urls(1)}, model=FUN, client=client, limiter=LocalRateLimiter(1000), journals=tmp_path,
+                    options=options, settle=1,
+                )  # fmt: skip
+
+            first = asyncio.create_task(ask())
+            while not lost:
+                await asyncio.sleep(0.01)
+            return [await ask(diarization_enabled=True), await first]
+
+    with emulate() as emulator:
+        ids = {task for table in asyncio.run(run()) for task in column(table, "task_id")}
+        assert len(ids) == len(emulator.tasks) == 2
+
+
+@pytest.mark.transport
 def test_another_process_with_the_same_files_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with emulate() as emulator:
         first = transcribe(emulator, {"url": urls(1, 2)}, journals=tmp_path)
@@ -260,6 +315,60 @@ def test_another_process_with_the_same_files_is_waited_for(tmp_path: Path, monke
 
 
 @pytest.mark.transport
+def test_no_journal_of_others_is_waited_for_while_others_wait(tmp_path: Path) -> None:
+    folder = JournalFolder(tmp_path)
+    names = [next(iter(folder.shared(batches_items(number)))) for number in range(4)]
+    others = [folder.open(name) for name in names[1:]]
+
+    async def release() -> float:
+        longest, before = 0.0, time.monotonic()
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            now = time.monotonic()
+            longest, before = max(longest, now - before), now
+        for other in others:
+            other.__exit__()
+        return longest
+
+    async def run() -> tuple[pa.Table, float]:
+        async with AsyncClient(KEY, base_url=emulator.base_url) as client:
+            given = {"url": urls(*range(4))}
+            work = transcribe_table(given, model=FUN, client=client, limiter=LocalRateLimiter(1000), journals=tmp_path)
+            table, longest = await asyncio.gather(work, release())
+            return table, longest
+
+    with emulate() as emulator:
+        table, longest = asyncio.run(run())
+    assert column(table, "state") == ["done"] * 4
+    assert longest < 0.9  # nor for the second that a journal waits by itself
+
+
+@pytest.mark.transport
+def test_journals_that_are_open_at_once_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_JOURNALS", 2)
+    folder = JournalFolder(tmp_path)
+    for number in range(6):
+        folder.shared(batches_items(number))
+    opened, most = set[Journal](), 0
+
+    class Counted(Journal):
+        def __enter__(self) -> Counted:
+            nonlocal most
+            opened.add(self)
+            most = max(most, len(opened))
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            opened.discard(self)
+            super().__exit__(*error)
+
+    monkeypatch.setattr("asrwire.batch._folder.Journal", Counted)
+    with emulate() as emulator:
+        assert column(transcribe(emulator, {"url": urls(0, 1, 2, 3, 4, 6)}, journals=tmp_path), "state") == ["done"] * 6
+    assert most == 2
+
+
+@pytest.mark.transport
 def test_what_failed_is_sent_once_more_on_demand(tmp_path: Path) -> None:
     with emulate() as emulator:
         transcribe(emulator, {"url": urls(5, 1)}, journals=tmp_path)
@@ -274,6 +383,28 @@ def test_a_journal_that_another_has_open_holds_up_no_thread(tmp_path: Path, monk
     with JournalFolder(tmp_path).open("one"), pytest.raises(ConfigError, match="another process"):
         JournalFolder(tmp_path).open("one")
     assert waits == [0, 0]
+
+
+@pytest.mark.transport
+def test_results_of_earlier_runs_are_not_read_on_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops, reading = set[int](), set[int]()
+    opened, read = JournalFolder.open, tables.read_result
+
+    def on_the_loop(folder: JournalFolder, name: str) -> Journal:
+        loops.add(threading.get_ident())
+        return opened(folder, name)
+
+    def elsewhere(data: bytes) -> FileResult:
+        reading.add(threading.get_ident())
+        return read(data)
+
+    with emulate() as emulator:
+        first = transcribe(emulator, {"url": urls(1, 2)}, journals=tmp_path)
+        monkeypatch.setattr(JournalFolder, "open", on_the_loop)
+        monkeypatch.setattr(tables, "read_result", elsewhere)
+        assert transcribe(emulator, {"url": urls(1, 2)}, journals=tmp_path).equals(first)
+    assert reading
+    assert loops.isdisjoint(reading)
 
 
 @pytest.mark.transport

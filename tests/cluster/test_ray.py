@@ -10,6 +10,7 @@ import asyncio
 import os
 import pickle
 import re
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +29,7 @@ from ray import cloudpickle
 from ray.data.checkpoint import CheckpointConfig
 
 from asrwire import AsyncClient, Client, ConfigError, FileFailed
+from asrwire.batch import LocalRateLimiter
 from asrwire.emulator import Emulator, Script
 from asrwire.integrations.ray import RayRateLimiter, TranscribeFiles
 from asrwire.integrations.tables import COLUMNS
@@ -234,6 +237,40 @@ def test_a_limiter_that_was_killed_is_made_again() -> None:
     acquire(limiter, 1)
 
 
+def test_what_is_not_there_is_an_error_of_its_row() -> None:
+    with emulate() as emulator:
+        files = TranscribeFiles(model="fun-asr", client=partial(AsyncClient, base_url=emulator.base_url))
+        table = files({"url": np.array([*urls(1), float("nan"), None], object), "n": np.array([1, float("nan"), 2])})
+        files.close()
+    assert table.column("state").to_pylist() == ["done", "failed", "failed"]
+    assert table.column("error_message").to_pylist() == [None, "url is missing", "url is missing"]
+    assert table.column("n").null_count == 0
+
+
+class Missing:
+    """A limiter's actor on a node without the package."""
+
+    def __init__(self, rate: float) -> None:
+        raise ModuleNotFoundError("No module named 'asrwire'")
+
+    async def acquire(self, n: int, rate: float) -> None: ...
+
+
+def test_a_limiter_whose_actor_cannot_be_made_is_an_error_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asrwire.integrations.ray._Keeper", Missing)
+    with emulate() as emulator:
+        files = TranscribeFiles(
+            model="fun-asr", client=partial(AsyncClient, base_url=emulator.base_url),
+            limiter=RayRateLimiter(1, name="missing"), queries=LocalRateLimiter(10),
+        )  # fmt: skip
+        table = files({"url": urls(1)})
+        files.close()
+    assert table.column("state").to_pylist() == ["pending"]
+    assert table.column("error_message").to_pylist() == [
+        "the actor of the rate limiter 'missing' cannot be made: ModuleNotFoundError: No module named 'asrwire'"
+    ]
+
+
 @pytest.mark.parametrize(("rate", "name"), [(0, "x"), (1, ""), (float("inf"), "x")])
 def test_limits_that_are_none(rate: float, name: str) -> None:
     with pytest.raises(ConfigError):
@@ -248,6 +285,15 @@ def test_out_of_ray_it_is_an_ordinary_callable() -> None:
         table = files({"url": urls(2)})
         files.close()
     assert table.column("state").to_pylist() == ["done", "done"]
+
+
+def test_a_process_that_closes_nothing_ends() -> None:
+    code = """if True:
+        from asrwire.batch import LocalRateLimiter
+        from asrwire.integrations.ray import TranscribeFiles
+        files = TranscribeFiles(model="fun-asr", limiter=LocalRateLimiter(1), queries=LocalRateLimiter(1))
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 # == the recipe ========================================================================================================

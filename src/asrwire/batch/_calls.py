@@ -83,9 +83,15 @@ class ClientCalls:
 
     async def _asked(self, conversation: Callable[..., Conversation[_T]], *arguments: object, **more: Any) -> _T:
         driver = Driver(self._client, conversation, *arguments, **more)
-        if self._queries is not None:
-            driver.may_ask = self._queries.acquire
-        return await drive_async(driver.result())
+        if self._queries is None:
+            return await drive_async(driver.result())
+        driver.may_ask = self._queries.acquire
+        try:
+            return await drive_async(driver.result())
+        except ASRWireError as error:
+            if error.http_status == 429 and conversation in (_looking, _listing, _showing):
+                self._queries.throttled(error.retry_after)
+            raise
 
 
 def _submitting(

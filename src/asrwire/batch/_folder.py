@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import sqlite3
@@ -11,6 +12,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from .._errors import ConfigError
 from ._journal import Journal
@@ -21,6 +24,9 @@ _LOCKED: Final = 60.0  # seconds to wait for another process's transaction
 
 class JournalFolder:
     """Every file is in the journal of the piece that had it first, whichever piece has it later.
+
+    So is what has its URL and model and asks for something else: the account's tasks do not tell the two apart, only a
+    journal that has both does.
 
     Args:
         path: made where there is none, for its owner only. All processes of all machines see the same one: on a
@@ -51,8 +57,11 @@ class JournalFolder:
                 file.execute("BEGIN IMMEDIATE")
                 file.execute("CREATE TABLE IF NOT EXISTS asrwire_files (key TEXT PRIMARY KEY, journal TEXT NOT NULL)")
                 for key, item in by_key.items():
-                    file.execute("INSERT OR IGNORE INTO asrwire_files VALUES (?, ?)", (key, new))
-                    (name,) = file.execute("SELECT journal FROM asrwire_files WHERE key = ?", (key,)).fetchone()
+                    keys = key, hashlib.sha256(orjson.dumps([item.url, item.model])).hexdigest()
+                    query = "SELECT journal FROM asrwire_files WHERE key IN (?, ?) ORDER BY key != ?"
+                    (name,) = file.execute(query, (*keys, key)).fetchone() or (new,)
+                    for one in keys:
+                        file.execute("INSERT OR IGNORE INTO asrwire_files VALUES (?, ?)", (one, name))
                     found.setdefault(name, []).append(item)
                 file.execute("COMMIT")
         except sqlite3.Error as error:
@@ -61,4 +70,4 @@ class JournalFolder:
 
     def open(self, name: str) -> Journal:
         """A journal by its name. Raises ConfigError; `JournalOpen` at once, for the thread has other batches too."""
-        return Journal(self._path / f"{name}.db", wait=0)
+        return Journal(self._path / f"{name}.db", timeout=0)

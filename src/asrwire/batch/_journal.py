@@ -122,18 +122,18 @@ class Journal:
 
     Args:
         path: the file; made where there is none, for its owner only: URLs may hold signatures.
-        wait: seconds for another process to close it; nothing else happens in this thread meanwhile.
+        timeout: seconds for another process to close it; nothing else happens in this thread meanwhile.
 
     Raises ConfigError: another process has it open, or it is something else.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, wait: float = 1.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 1.0) -> None:
         self._path = os.fspath(path)
         with self._explained():
             if self._path != ":memory:":
                 with suppress(FileExistsError):
                     os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            self._db = sqlite3.connect(self._path, timeout=wait, isolation_level=None)
+            self._db = sqlite3.connect(self._path, timeout=timeout, isolation_level=None)
             try:
                 self._open()
             except BaseException:

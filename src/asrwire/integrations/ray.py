@@ -12,6 +12,7 @@ out with what `asrwire.integrations.tables` says of them. One `AsyncClient` for 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -85,13 +86,16 @@ class RayRateLimiter:
         return self._rate
 
     async def acquire(self, n: int = 1) -> None:
-        """Return when `n` more requests may leave. Raises TypeError, ConfigError."""
+        """Return when `n` more requests may leave. Raises TypeError, ConfigError (its actor cannot be made, too)."""
         while True:
             try:
                 await self._keeper().acquire.remote(n, self._rate)
                 return
-            except RayActorError:  # somebody has killed it, or its node is lost
+            except RayActorError as error:  # somebody has killed it, or its node is lost
                 self._actor = None
+                if error.actor_init_failed:  # the next would fail like it
+                    why = str(error).strip().rpartition("\n")[2]
+                    raise ConfigError(f"the actor of the rate limiter {self._name!r} cannot be made: {why}") from None
                 await asyncio.sleep(_AGAIN)
 
     def throttled(self, retry_after: float | None = None) -> None:
@@ -130,7 +134,8 @@ class TranscribeFiles:
         limiter: of submissions; None: `RayRateLimiter`, 5 a second.
         queries: of questions after tasks, which the service bounds for the account as well; None: a `RayRateLimiter`
             named ``asrwire-queries``, 18 a second.
-        asked: the rest as `transcribe_table`: url, id, family, options, journals, settle, resubmit.
+        asked: the rest as `transcribe_table`: url, id, family, options, journals, settle, resubmit, retry_failed (what
+            fails again is sent yet once more if Ray gives its batch to another actor).
 
     A batch is a ``pyarrow.Table`` or a mapping of columns; what is returned is a table. What befalls files is in their
     rows: nothing but a mistake in the arguments, or a batch without the column, fails the job. Ray gives the batch of
@@ -150,15 +155,17 @@ class TranscribeFiles:
             self._portal = stack.enter_context(start_blocking_portal())
             made = self._portal.call(_made, client)
             self._client = stack.enter_context(self._portal.wrap_async_context_manager(made))
-            self._stack = stack.pop_all()
+            # At the latest when the interpreter ends, as long as the loop's thread runs: who waits for that thread
+            # after it was stopped waits for ever.
+            self._close = weakref.finalize(self, stack.pop_all().close)
 
     def __call__(self, batch: pa.Table | Mapping[str, Any]) -> pa.Table:
         """Transcribe the files of a batch."""
         return self._portal.call(partial(transcribe_table, batch, client=self._client, **self._asked))
 
     def close(self) -> None:
-        """Close the client. Ray does not call this: it ends the process."""
-        self._stack.close()
+        """Close the client. Ray does not call this: it ends the process, which closes it too."""
+        self._close()
 
 
 async def _made(client: Callable[[], AsyncClient]) -> AsyncClient:

@@ -75,6 +75,7 @@ COLUMNS: Final = pa.schema(
 """The columns that are added: a ``pyarrow.Schema``."""
 
 _BUSY: Final = 1.0  # seconds between two attempts at a journal that another process has open
+_JOURNALS: Final = 64  # open at once: two files each, of the 1,024 that a process may have as a rule
 _CHUNK: Final = 1_000_000  # words in one array of Arrow's, which holds 2 GiB of text at most
 
 
@@ -126,7 +127,7 @@ async def transcribe_table(
     ConfigError (no such column, an unknown option or model), TypeError.
     """
     if not isinstance(table, pa.Table):
-        table = pa.table(dict(table))
+        table = pa.table({name: _column(values) for name, values in table.items()})
     keys, items = _items(table, model, url, id, family, dict(options or {}))
     work = _Work(
         ClientCalls(client, family, queries), limiter, family=family, settle=settle, resubmit=resubmit,
@@ -145,6 +146,11 @@ async def transcribe_table(
         place = table.column_names.index(field.name) if field.name in table.column_names else table.num_columns
         table = (table.set_column if place < table.num_columns else table.add_column)(place, field, column)
     return table
+
+
+def _column(values: Any) -> Any:
+    # In arrays of objects pandas has NaN for what is not there.
+    return pa.array(values, from_pandas=True) if str(getattr(values, "dtype", "")) == "object" else values
 
 
 def _items(
@@ -189,15 +195,17 @@ class _Work:
         except (ASRWireError, OSError) as error:
             self._not_begun(items, error)
             return
+        gate = asyncio.Semaphore(_JOURNALS)
         async with asyncio.TaskGroup() as group:
             for name, some in shared.items():
-                group.create_task(self._go_on(some, folder, name))
+                group.create_task(self._go_on(some, folder, name, gate))
 
-    async def _go_on(self, items: list[Item], folder: JournalFolder, name: str) -> None:
+    async def _go_on(self, items: list[Item], folder: JournalFolder, name: str, gate: asyncio.Semaphore) -> None:
         while True:
             try:
-                with folder.open(name) as journal:
-                    return await self.transcribe(items, journal, folder.results)
+                async with gate:
+                    with folder.open(name) as journal:
+                        return await self.transcribe(items, journal, folder.results)
             except JournalOpen:
                 await asyncio.sleep(_BUSY)
             except (ASRWireError, OSError) as error:
@@ -228,8 +236,8 @@ class _Work:
             broken = error
         wanted = {item.key for item in items}
         for told in journal.told(*STATES):
-            if told.key in wanted:
-                self.rows[told.key] = _row(told, found.get(told.key), results, broken)
+            if told.key in wanted:  # results of earlier runs may be many, and large
+                self.rows[told.key] = await asyncio.to_thread(_row, told, found.get(told.key), results, broken)
 
 
 def _row(told: Told, said: _Said | None, results: Path | None, broken: ASRWireError | OSError | None) -> _Row:
