@@ -28,11 +28,11 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", (RECIPES / f"{name}.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
-def run(name: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def run(name: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, module: str = "recipe") -> dict[str, Any]:
     """A recipe's names, after its blocks have run in their order."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     monkeypatch.setenv("DASHSCOPE_BASE_URL", emulator.base_url)
-    names: dict[str, Any] = {"__name__": "recipe"}
+    names: dict[str, Any] = {"__name__": module}
     for number, block in enumerate(blocks(name), 1):
         exec(compile(block, f"{name}.md block {number}", "exec"), names)
     return names
@@ -341,8 +341,8 @@ def test_dask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     missing = "https://example.com/lecture-7.mp3"
     with Emulator(SCRIPT, queue_time=0, run_time=0.05, files={missing: "FILE_404_NOT_FOUND"}) as emulator:
-        first = run("dask", emulator, monkeypatch)
-        again = run("dask", emulator, monkeypatch)
+        first = run("dask", emulator, monkeypatch, "__main__")
+        again = run("dask", emulator, monkeypatch, "__main__")
         made = [url for task in emulator.tasks for url in task.urls]
     assert again["rows"] == first["rows"]
     assert [row["url"] for row in first["rows"]] == first["urls"]
