@@ -195,6 +195,12 @@ def test_mistakes_are_raised_before_anything_is_sent(given: Any, more: Any, says
         assert emulator.requests == []
 
 
+@pytest.mark.parametrize("journals", [False, True])
+def test_a_limiter_is_one(journals: bool, tmp_path: Path) -> None:
+    with emulate() as emulator, pytest.raises(TypeError, match="limiter is a RateLimiter, not NoneType"):
+        transcribe(emulator, {"url": urls(1)}, limiter=None, journals=tmp_path if journals else None)
+
+
 @pytest.mark.transport
 @pytest.mark.parametrize("model", [FUN, FILETRANS])
 def test_a_lost_reply_is_found(model: str) -> None:

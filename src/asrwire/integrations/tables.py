@@ -128,6 +128,8 @@ async def transcribe_table(
     """
     if not isinstance(table, pa.Table):
         table = pa.table({name: _column(values) for name, values in table.items()})
+    if not hasattr(limiter, "acquire"):
+        raise TypeError(f"limiter is a RateLimiter, not {type(limiter).__name__}")
     keys, items = _items(table, model, url, id, family, dict(options or {}))
     work = _Work(
         ClientCalls(client, family, queries), limiter, family=family, settle=settle, resubmit=resubmit,
