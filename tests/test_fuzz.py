@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -71,7 +72,7 @@ def sentences(value: Any) -> list[dict[str, Any]]:
     return [value, *found] if "text" in value else found
 
 
-class Faulty(ResultStream):
+class Faulty(ResultStream, ABC):
     """The readable path with one fault."""
 
     modes = PARTIALS
@@ -81,8 +82,9 @@ class Faulty(ResultStream):
         if value is not None:
             super()._take_body(value, raw, updates, whole=whole)
 
+    @abstractmethod
     def wrong(self, value: Any, raw: bytes) -> Any:
-        raise NotImplementedError
+        """The body, misread; None: not at all."""
 
     @staticmethod
     def again(raw: bytes, value: Any) -> Any:

@@ -57,9 +57,7 @@ def read_manifest(
     Empty lines are skipped. What an object names besides ``url`` and ``id`` goes before `options` (`FileOptions`).
     Raises ConfigError with the number of the first line that is wrong; no line is taken before all are read.
     """
-    chosen = _requests.file_family(model, family)
-    if chosen is None:
-        raise ConfigError(f"{model!r} is not known as a file-task model: give one such as fun-asr, or its family")
+    chosen = known_family(model, family)
     common = dict(options or {})
     check_options(chosen, common)
     items, urls, ids = [], dict[str, tuple[int, str]](), dict[str, tuple[int, str]]()
@@ -77,6 +75,14 @@ def read_manifest(
     if not items:
         raise ConfigError(f"{name} names no file")
     return iter({one.key: one for one in items}.values())
+
+
+def known_family(model: str, family: str | None) -> str:
+    """The family of a file-task model. Raises ConfigError."""
+    chosen = _requests.file_family(model, family)
+    if chosen is None:
+        raise ConfigError(f"{model!r} is not known as a file-task model: give one such as fun-asr, or its family")
+    return chosen
 
 
 def _item(text: str, model: str, family: str, common: dict[str, Any]) -> Item:

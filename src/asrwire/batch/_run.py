@@ -176,7 +176,11 @@ class Run:
         except ASRWireError as error:
             if error.http_status == 429:
                 self._limiter.throttled(error.retry_after)
-            self._not_submitted(submission, error)
+            try:
+                self._not_submitted(submission, error)
+            except ASRWireError:
+                self._stopping = True  # what waits for the limiter is not sent any more
+                raise
         else:
             self._taken = True
             machine.submitted(submission, task.task_id, self._clock())

@@ -16,7 +16,7 @@ from .._errors import ConfigError
 from ._calls import ClientCalls
 from ._journal import Journal
 from ._machine import SETTLE
-from ._manifest import Item
+from ._manifest import Item, known_family
 from ._rates import LocalRateLimiter, RateLimiter
 from ._run import BatchProgress, Folder, Run, Write
 
@@ -77,12 +77,9 @@ def begun(
     if len(models) != 1:
         raise ConfigError("items are files of one model, one or more")
     (model,) = models
-    chosen = _requests.file_family(model, family)
-    if chosen is None:
-        raise ConfigError(f"{model!r} is not known as a file-task model: give its family")
+    per_task = _requests.urls_per_task(known_family(model, family))
     journal.keep_to(calls.root)
     journal.want(items)
     if retry_failed:
         journal.retry()
-    per_task = _requests.urls_per_task(chosen)
     return Run(journal, calls, write, limiter, per_task=per_task, settle=settle, resubmit=resubmit)

@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .. import _decode, _requests
+from .. import _decode
 from .._client import AsyncClient
 from .._errors import ASRWireError, ConfigError
 from .._files import FileResult, read_result
@@ -40,6 +40,7 @@ from ..batch._folder import JournalFolder
 from ..batch._journal import STATES, File, JournalOpen, Told
 from ..batch._machine import SETTLE
 from ..batch._manifest import item as checked
+from ..batch._manifest import known_family
 from ..batch._run import Folder
 from ..batch._transcribe import begun
 from . import arrow
@@ -159,9 +160,7 @@ def _items(
     table: pa.Table, model: str, url: str, id: str | None, family: str | None, options: dict[str, Any]
 ) -> tuple[list[str | _Row], dict[str, Item]]:
     """For each row its item's key, or what is wrong with it; the items by key."""
-    chosen = _requests.file_family(model, family)
-    if chosen is None:
-        raise ConfigError(f"{model!r} is not known as a file-task model: give one such as fun-asr, or its family")
+    chosen = known_family(model, family)
     check_options(chosen, options)
     for column in (url, id):
         if column is not None and column not in table.column_names:
